@@ -32,6 +32,7 @@ struct Options {
   unsigned identity_tries = 10;  // ticks in which a runtime's files are looked for
   kernel::PsiThreshold pressure = {};
   // A trigger costs the kernel a thread: containers with a memory limit or that stall have them, these many.
+  // 0: none, for the host neither.
   std::size_t most_pressure_triggers = 64;
   std::chrono::nanoseconds keep_ended = std::chrono::minutes(10);
   std::size_t most_ended = 1000;            // a service that fails in a loop must not fill the memory

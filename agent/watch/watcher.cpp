@@ -46,8 +46,8 @@ Result<> Watcher::start() {
   if (!epoll_ || !bell_) return fail_errno("watch events");
   PLIMSOLL_TRY(add_to(epoll_, tree_.fd()));
   PLIMSOLL_TRY(add_to(epoll_, bell_.get()));
-  if (auto listener = PressureListener::start()) {
-    listener_ = *std::move(listener);
+  if (options_.most_pressure_triggers > 0) {
+    PLIMSOLL_ASSIGN(listener_, PressureListener::start());
     PLIMSOLL_TRY(add_to(epoll_, listener_->fd()));
     arm_host();
   }
