@@ -102,6 +102,8 @@ std::vector<std::string> hugetlb_sizes(int folder) {
 
 }  // namespace
 
+const char* CgroupReader::file_name(std::size_t file) { return kTable[file].name; }
+
 Result<CgroupReader> CgroupReader::open(const std::string& path, model::CgroupId expected,
                                         DescriptorBudget& budget) {
   UniqueFd folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));

@@ -41,6 +41,7 @@ class CgroupReader {
   std::size_t reopened() const;                           // files opened for each reading
 
   static constexpr std::size_t kFiles = 11;
+  static const char* file_name(std::size_t file);  // of those that read() reads; file < kFiles
 
  private:
   enum class State { kAbsent, kKept, kReopened };

@@ -12,3 +12,7 @@ plimsoll_bench(scrape plimsoll_exporters prometheus-cpp::core)
 # Run inside the VM by tests/vm/watch: it needs cpu and memory controllers.
 add_executable(vm_watch vm/watch_test.cpp)
 target_link_libraries(vm_watch PRIVATE plimsoll_watch plimsoll_options GTest::gtest GTest::gtest_main)
+
+add_test(NAME promtool_scrape COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/vm/watch_promtool
+  ${CMAKE_CURRENT_SOURCE_DIR}/unit/exporters/golden/scrape-6.1.txt
+  ${CMAKE_CURRENT_SOURCE_DIR}/unit/exporters/golden/scrape-6.12.txt)
