@@ -1,4 +1,3 @@
-// Content-Encoding: gzip (RFC 1952) for scrapes.
 #pragma once
 
 #include <string>
@@ -8,8 +7,7 @@
 
 namespace plimsoll::exporters {
 
-// At zlib's fastest level: a scrape repeats itself so much that higher ones save little and cost several
-// times the time. Fails only without memory. Thread-safe.
+// RFC 1952, at the fastest level: a scrape is read once, by a neighbour.
 Result<std::string> gzip(std::string_view text);
 
 }  // namespace plimsoll::exporters
