@@ -236,45 +236,6 @@ void read_host(const Members& in, Config& out) {
 
 }  // namespace
 
-Result<RestartPolicy> parse_restart_policy(const std::string& text) {
-  const auto colon = text.find(':');
-  const std::string name = text.substr(0, colon);
-  RestartPolicy policy;
-  if (name == "no") {
-    policy.kind = RestartKind::kNo;
-  } else if (name == "on-failure") {
-    policy.kind = RestartKind::kOnFailure;
-  } else if (name == "always") {
-    policy.kind = RestartKind::kAlways;
-  } else if (name == "unless-stopped") {
-    policy.kind = RestartKind::kUnlessStopped;
-  } else {
-    return invalid("restart policy '" + text + "': want no, on-failure[:N], always or unless-stopped");
-  }
-  if (colon != std::string::npos) {
-    const auto retries = parse_u64(text.substr(colon + 1));
-    if (policy.kind != RestartKind::kOnFailure || !retries || *retries > INT32_MAX) {
-      return invalid("restart policy '" + text + "': a count goes only with on-failure:N");
-    }
-    policy.maximum_retries = static_cast<int>(*retries);
-  }
-  return policy;
-}
-
-std::string_view to_string(RestartKind kind) {
-  switch (kind) {
-    case RestartKind::kNo:
-      return "no";
-    case RestartKind::kOnFailure:
-      return "on-failure";
-    case RestartKind::kAlways:
-      return "always";
-    case RestartKind::kUnlessStopped:
-      return "unless-stopped";
-  }
-  return "no";
-}
-
 Result<Config> config_from_json(const json& document) {
   std::optional<Error> error;
   Config config;

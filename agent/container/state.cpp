@@ -13,7 +13,8 @@ using nlohmann::json;
 
 Result<json> parse_document(const std::string& text, const char* what) {
   json document = json::parse(text, nullptr, false);
-  if (document.is_discarded() || !document.is_object()) return invalid(std::string(what) + ": not a JSON object");
+  if (document.is_discarded() || !document.is_object())
+    return invalid(std::string(what) + ": not a JSON object");
   return document;
 }
 
@@ -27,7 +28,9 @@ Status status_from(const Members& in) {
   return Status::kExited;
 }
 
-json moment(const std::optional<WallTime>& when) { return when ? json(format_rfc3339(*when)) : json(nullptr); }
+json moment(const std::optional<WallTime>& when) {
+  return when ? json(format_rfc3339(*when)) : json(nullptr);
+}
 
 }  // namespace
 

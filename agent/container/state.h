@@ -25,8 +25,8 @@ struct ExitRecord {
 struct State {
   std::string id;
   Config config;
-  std::string image_id;     // 64 hex digits
-  std::string layer;        // the folder that is the overlay's lower
+  std::string image_id;  // 64 hex digits
+  std::string layer;     // the folder that is the overlay's lower
   std::vector<std::string> path_and_args;
   WallTime created;
   Status status = Status::kCreated;
