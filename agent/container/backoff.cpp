@@ -18,7 +18,7 @@ std::optional<Nanoseconds> Backoff::next(const RestartPolicy& policy, const Ende
     if (ended.exit_code == 0) return std::nullopt;
     if (policy.maximum_retries > 0 && failures_ >= policy.maximum_retries) return std::nullopt;
   }
-  const Nanoseconds wait = std::min(kFirst * (1LL << std::min(failures_, kDoublings)), kMost);
+  const Nanoseconds wait = std::min<Nanoseconds>(kFirst * (1LL << std::min(failures_, kDoublings)), kMost);
   ++failures_;
   return wait;
 }

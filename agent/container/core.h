@@ -123,7 +123,7 @@ class Containers::Core {
 
   // supervise.cpp
   void supervise();
-  void hear(std::uint64_t key);
+  void hear(int fd);
   void hear_exec(const std::string& id);
   void ended(const ItemPtr& item, const ExitRecord& record);
   ExitRecord read_exit(const std::string& id) const;
