@@ -1,9 +1,12 @@
 // Typed access to the members of a JSON object, with errors that name the member's path.
 #pragma once
 
+#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 #include <string>
+#include <vector>
 
 #include "agent/base/result.h"
 
