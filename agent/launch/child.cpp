@@ -170,9 +170,10 @@ Result<> Child::filter_and_user() {
 
 void Child::become_program() {
   char byte = 0;
-  while (in_.start_fifo >= 0 && ::read(in_.start_fifo, &byte, 1) < 0) {
-    if (errno != EINTR) ::_exit(kNotExecutable);
+  ssize_t got = in_.start_fifo >= 0 ? 0 : 1;
+  while (in_.start_fifo >= 0 && (got = ::read(in_.start_fifo, &byte, 1)) < 0 && errno == EINTR) {
   }
+  if (got != 1) ::_exit(kNotExecutable);  // whoever could have said "start" is gone
   std::vector<char*> args;
   for (const std::string& arg : process_.args) args.push_back(const_cast<char*>(arg.c_str()));
   args.push_back(nullptr);

@@ -96,6 +96,7 @@ Result<Spawned> exec_in(const Roots& roots, const std::string& id, const Process
                          .cgroup = cgroup.get(),
                          .target = init->fd(),
                          .target_namespaces = record.namespaces,
+                         .start_fifo = options.hold_fd,
                          .console_socket = options.console_socket,
                          .preserve_fds = options.preserve_fds,
                          .sibling = options.sibling};

@@ -58,6 +58,7 @@ struct ExecOptions {
   std::string pid_file;
   int console_socket = -1;
   int preserve_fds = 0;
+  int hold_fd = -1;  // the process waits here for one byte before its exec; end of file ends it
   bool sibling = false;
 };
 // The process of an exec, planned from the container's configuration.

@@ -75,7 +75,8 @@ Result<> RootBuilder::open_sources() {
 
 Result<> RootBuilder::isolate() {
   const bool receives = plan_.root_propagation.kind == MS_SLAVE || plan_.root_propagation.kind == MS_SHARED;
-  const unsigned long kind = receives ? 0UL + MS_SLAVE : 0UL + MS_PRIVATE;
+  const unsigned long kind =
+      receives ? static_cast<unsigned long>(MS_SLAVE) : static_cast<unsigned long>(MS_PRIVATE);
   if (::mount(nullptr, "/", nullptr, MS_REC | kind, nullptr) != 0)
     return fail_errno("make the mounts private");
   PLIMSOLL_TRY(change_mount(root_.get(), {}, {kind, true}, true, plan_.root));
@@ -106,7 +107,7 @@ Result<> RootBuilder::enter(bool no_pivot) {
   if (::chdir("/") != 0) return fail_errno("chdir /");
   const Propagation& wanted = plan_.root_propagation;
   if (wanted.kind != 0 && wanted.kind != MS_PRIVATE) {
-    const unsigned long flags = wanted.kind | (wanted.recursive ? MS_REC : 0UL);
+    const unsigned long flags = wanted.kind | (wanted.recursive ? static_cast<unsigned long>(MS_REC) : 0UL);
     if (::mount(nullptr, "/", nullptr, flags, nullptr) != 0) return fail_errno("set linux.rootfsPropagation");
   }
   return {};
@@ -128,7 +129,7 @@ Result<> RootBuilder::perform_one(const MountFilesystem& step) {
 Result<> RootBuilder::perform_one(const BindMount& step) {
   const UniqueFd& source = sources_.at(&step);
   const MountOptions& options = step.options;
-  const Propagation& propagation = options.propagation.kind != 0 ? options.propagation : kPrivateTree;
+  const Propagation propagation = options.propagation.kind != 0 ? options.propagation : kPrivateTree;
   PLIMSOLL_TRY(change_mount(source.get(), {}, propagation, propagation.recursive, step.destination));
   PLIMSOLL_TRY(change_mount(source.get(), options.attributes, {}, false, step.destination));
   PLIMSOLL_TRY(change_mount(source.get(), options.recursive_attributes, {}, true, step.destination));

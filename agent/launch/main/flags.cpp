@@ -46,7 +46,8 @@ Result<Flags> Flags::parse(const std::vector<Flag>& known, const std::vector<std
       }
       continue;
     }
-    if (equals == std::string::npos && at + 1 == words.size()) return invalid("flag " + name + " wants a value");
+    if (equals == std::string::npos && at + 1 == words.size())
+      return invalid("flag " + name + " wants a value");
     out.given_.push_back(
         {std::string(flag->name), equals == std::string::npos ? words[++at] : word.substr(equals + 1)});
   }

@@ -15,6 +15,7 @@ namespace plimsoll::runtime {
 struct Context {
   launch::Roots roots;
   SystemClock clock;
+  int report_fd = -1;  // the shim's: gets "PID STARTTIME" of what was made, or the error
 };
 
 struct Verb {
@@ -45,5 +46,10 @@ Result<launch::LaunchOptions> launch_options(const Flags& flags, UniqueFd& socke
 Result<int> preserved(const Flags& flags);
 Result<int> parse_signal(const std::string& text);  // "15", "TERM", "SIGTERM"
 Result<> print(std::string_view text);              // to stdout
+// Flags --console-socket and --console-fd: the connected socket that gets the terminal, owned by `owner`; -1
+// where neither is given.
+Result<int> console_socket(const Flags& flags, UniqueFd& owner);
+// Tells the shim who was made.
+Result<> report(const Context& context, int pid);
 
 }  // namespace plimsoll::runtime
