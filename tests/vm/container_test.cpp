@@ -204,7 +204,9 @@ TEST_F(ContainerVm, SurvivesTwentyKillsOfTheAgent) {
       EXPECT_EQ(state(name)["Status"], "running") << name;
     }
     const auto lines = log(name);
-    if (i % 2 == 1) EXPECT_EQ(lines.size(), 60U) << name;
+    if (i % 2 == 1) {
+      EXPECT_EQ(lines.size(), 60U) << name;
+    }
     for (std::size_t n = 0; n < lines.size(); ++n) ASSERT_EQ(lines[n], std::to_string(n)) << name;
   }
 }
