@@ -50,7 +50,8 @@ class ContainerVm : public testing::Test {
   }
   void TearDown() override {
     if (!all_) return;
-    for (const auto& one : *all_->list({.all = true})) {
+    const auto listed = all_->list({.all = true});
+    for (const auto& one : *listed) {
       const auto removed = all_->remove(one["Id"].get<std::string>(), true);
       EXPECT_TRUE(removed) << removed.error().message();
     }
