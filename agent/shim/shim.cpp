@@ -84,7 +84,8 @@ void discard(const Options& options, const Held& held) {
 void tell_ready(int& fd, const std::string& line) {
   UniqueFd pipe(std::exchange(fd, -1));
   const std::string text = line + "\n";
-  if (pipe && ::write(pipe.get(), text.data(), text.size()) < 0) pipe.reset();  // the agent died: nobody waits
+  if (pipe && ::write(pipe.get(), text.data(), text.size()) < 0)
+    pipe.reset();  // the agent died: nobody waits
 }
 
 struct Prepared {
