@@ -1,0 +1,154 @@
+// The insides of class Containers: the table of containers and what is done to them. One supervisor thread
+// hears the shims and restarts; callers' threads do the rest.
+//
+// Locks: Item::busy (one launch, stop or removal at a time) before mutex_ (all data of items, never held
+// while waiting for a shim's process). The supervisor only tries `busy`, since who holds it may wait for the
+// supervisor.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <thread>
+
+#include "agent/container/backoff.h"
+#include "agent/container/containers.h"
+#include "agent/container/events.h"
+#include "agent/container/shim_client.h"
+#include "agent/container/state.h"
+#include "agent/image/store.h"
+
+namespace plimsoll::container {
+
+struct Waiter {
+  WaitCondition condition;
+  std::function<void(int)> done;
+};
+
+struct Item {
+  State state;
+  std::mutex busy;
+  UniqueFd connection;  // to the shim; set while one is there
+  FrameBuffer frames;
+  bool prepared = false;    // the shim is there, its process is made and does not run yet
+  bool ended_seen = false;  // the shim told the exit
+  Backoff backoff;
+  std::optional<BootTime> restart_at, remove_at;
+  std::vector<std::weak_ptr<Waiter>> waiters;
+};
+
+struct ExecSession {
+  std::string id, container;
+  ExecConfig config;
+  bool started = false, running = false;
+  std::optional<int> exit_code;
+  int pid = 0;
+  UniqueFd connection;
+  FrameBuffer frames;
+};
+
+class Containers::Core {
+ public:
+  using ItemPtr = std::shared_ptr<Item>;
+  Core(Paths paths, image::Store& images, const Clock& clock);
+  ~Core();
+  Result<> open();
+
+  Result<Created> create(Config config);
+  Result<bool> start(const std::string& name);
+  Result<bool> stop(const std::string& name, std::optional<std::chrono::seconds> timeout,
+                    const std::string& signal);
+  Result<> kill(const std::string& name, const std::string& signal);
+  Result<> restart(const std::string& name, std::optional<std::chrono::seconds> timeout,
+                   const std::string& signal);
+  Result<> remove(const std::string& name, bool force);
+  Result<> rename(const std::string& name, const std::string& new_name);
+  Result<Subscription> wait(const std::string& name, WaitCondition condition, std::function<void(int)> done);
+  Result<UniqueFd> attach(const std::string& name, Streams streams);
+  Result<> resize(const std::string& name, int rows, int columns);
+  Result<std::unique_ptr<LogReader>> logs(const std::string& name, const LogOptions& options) const;
+
+  Result<nlohmann::json> inspect(const std::string& name, bool size) const;
+  Result<nlohmann::json> list(const ListOptions& options) const;
+  Result<Top> top(const std::string& name) const;
+  std::optional<model::ContainerRef> identity(const std::string& id) const;
+
+  Result<std::string> exec_create(const std::string& name, const ExecConfig& config);
+  Result<UniqueFd> exec_start(const std::string& id, bool detach);
+  Result<nlohmann::json> exec_inspect(const std::string& id) const;
+  Result<ExecConfig> exec_config(const std::string& id) const;
+  Result<> exec_resize(const std::string& id, int rows, int columns);
+
+  // A copy of what is known of it.
+  Result<State> state_of(const std::string& name) const;
+  std::map<Status, int> counts() const;
+  Subscription on_exit(std::function<void(const std::string&, const model::Exit&)> tell);
+  Events& events() { return events_; }
+
+ private:
+  // paths.cpp
+  std::string folder(const std::string& id) const { return paths_.state + "/containers/" + id; }
+  std::string shim_dir(const std::string& id) const { return paths_.run + "/s/" + id; }
+  std::string exec_dir(const std::string& id) const { return paths_.run + "/e/" + id; }
+  std::string cgroup(const std::string& id) const { return paths_.cgroup_parent + "/" + id; }
+  Result<> link_shim_dir(const std::string& id) const;
+
+  // core.cpp
+  Result<ItemPtr> find(const std::string& name) const;  // takes mutex_
+  Result<ItemPtr> find_locked(const std::string& name) const;
+  Result<> save(const Item& item) const;  // with mutex_ held
+  void tell(const Item& item, const std::string& action, std::map<std::string, std::string> more = {});
+  void tell_waiters(Item& item, bool removed);
+
+  // lifecycle.cpp; `busy` held, mutex_ not
+  Result<> prepare(const ItemPtr& item);
+  Result<> start_item(const ItemPtr& item);
+  Result<bool> stop_item(const ItemPtr& item, std::optional<std::chrono::seconds> timeout, int signal);
+  Result<> drop_shim(const ItemPtr& item);  // one that never ran
+  Result<> remove_item(const ItemPtr& item);
+  bool wait_stopped(const ItemPtr& item, std::optional<std::chrono::nanoseconds> ceiling);
+  Result<> watch(const ItemPtr& item);
+
+  // recovery.cpp
+  Result<> take_lock();
+  Result<> make_cgroups() const;
+  Result<> recover();
+  Result<> recover_item(const std::string& id, const std::map<std::string, int>& shims);
+  Result<> adopt(const ItemPtr& item, const std::map<std::string, int>& shims);
+  void recover_execs();
+  std::map<std::string, int> find_shims() const;  // by --dir
+
+  // supervise.cpp
+  void supervise();
+  void hear(int fd);
+  void hear_exec(const std::string& id);
+  void ended(const ItemPtr& item, const ExitRecord& record);
+  ExitRecord read_exit(const std::string& id) const;
+  void run_timers();
+  void reap();
+  int next_timeout() const;
+  void wake() const;
+  void exec_ended(ExecSession& session, int code);
+
+  const Paths paths_;
+  image::Store& images_;
+  const Clock& clock_;
+  Events events_;
+  UniqueFd lock_, epoll_, wake_;
+  std::atomic<bool> leaving_ = false;
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::map<std::string, ItemPtr> items_;                          // by id
+  std::map<std::string, std::string> names_;                      // to ids
+  std::map<std::string, std::shared_ptr<ExecSession>> sessions_;  // by exec id
+  std::map<int, std::string> heard_;                              // connection -> "c" or "e" and id
+  std::set<pid_t> children_;
+  std::vector<std::weak_ptr<std::function<void(const std::string&, const model::Exit&)>>> exit_listeners_;
+  std::thread supervisor_;
+};
+
+}  // namespace plimsoll::container

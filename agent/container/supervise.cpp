@@ -1,0 +1,217 @@
+// The supervisor's thread: it hears the ends of containers and exec sessions, and brings back what is to come
+// back.
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+
+#include "agent/base/log.h"
+#include "agent/container/core.h"
+#include "agent/image/overlay.h"
+#include "agent/kernel/cgroup.h"
+#include "agent/kernel/file.h"
+
+namespace plimsoll::container {
+namespace {
+
+using namespace std::chrono_literals;
+constexpr auto kRetry = 50ms;
+
+// Everything that is there now. false: the other side is gone.
+bool drain(int socket, FrameBuffer& into) {
+  std::array<char, 16384> bytes{};
+  while (true) {
+    const ssize_t got = ::recv(socket, bytes.data(), bytes.size(), MSG_DONTWAIT);
+    if (got > 0) {
+      into.feed(bytes.data(), static_cast<std::size_t>(got));
+    } else if (got < 0 && errno == EINTR) {
+      continue;
+    } else {
+      return got < 0 && errno == EAGAIN;
+    }
+  }
+}
+
+// The payload of kExited, "" where the shim is gone without it; nullopt: nothing yet.
+std::optional<std::string> exit_text(int socket, FrameBuffer& frames) {
+  const bool there = drain(socket, frames);
+  while (true) {
+    auto frame = frames.next();
+    if (!frame) return "";
+    if (!*frame) break;
+    if ((*frame)->kind == shim::FrameKind::kExited) return (*frame)->payload;
+  }
+  if (there) return std::nullopt;
+  return "";
+}
+
+}  // namespace
+
+void Containers::Core::wake() const {
+  const std::uint64_t one = 1;
+  (void)!::write(wake_.get(), &one, sizeof one);
+}
+
+void Containers::Core::supervise() {
+  std::array<epoll_event, 32> ready{};
+  while (!leaving_) {
+    const int count = ::epoll_wait(epoll_.get(), ready.data(), ready.size(), next_timeout());
+    for (int i = 0; i < count; ++i) {
+      const int fd = ready[static_cast<std::size_t>(i)].data.fd;
+      if (fd == wake_.get()) {
+        std::uint64_t ignored = 0;
+        (void)!::read(fd, &ignored, sizeof ignored);
+      } else {
+        hear(fd);
+      }
+    }
+    run_timers();
+    reap();
+  }
+}
+
+int Containers::Core::next_timeout() const {
+  const std::lock_guard lock(mutex_);
+  std::chrono::nanoseconds least = 1s;
+  const BootTime now = clock_.boot();
+  for (const auto& [id, item] : items_) {
+    for (const auto& when : {item->restart_at, item->remove_at}) {
+      if (when) least = std::min(least, std::max<std::chrono::nanoseconds>(*when - now, 0ns));
+    }
+  }
+  return static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(least).count());
+}
+
+void Containers::Core::reap() {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(children_, [](pid_t pid) { return ::waitpid(pid, nullptr, WNOHANG) != 0; });
+}
+
+void Containers::Core::hear(int fd) {
+  const std::lock_guard lock(mutex_);
+  const auto found = heard_.find(fd);
+  if (found == heard_.end()) return;
+  const std::string id = found->second.substr(1);
+  if (found->second.front() == 'e') return hear_exec(id);
+  const auto known = items_.find(id);
+  if (known == items_.end()) return;
+  const ItemPtr item = known->second;
+  const auto text = exit_text(fd, item->frames);
+  if (!text) return;
+  heard_.erase(found);
+  item->connection.reset();
+  // Before start_item() has noted the start, it is start_item() that goes on.
+  if (item->state.status == Status::kRunning) {
+    ended(item, read_exit(id));
+  } else {
+    item->ended_seen = true;
+  }
+}
+
+ExitRecord Containers::Core::read_exit(const std::string& id) const {
+  ExitRecord unknown;
+  unknown.exited = clock_.wall();
+  const auto text = kernel::read_file(folder(id) + "/shim/exit.json");
+  if (!text) return unknown;
+  return parse_exit(*text).value_or(unknown);
+}
+
+void Containers::Core::ended(const ItemPtr& item, const ExitRecord& record) {
+  State& state = item->state;
+  const std::string id = state.id;
+  if (auto released = release_shim(shim_dir(id)); !released)
+    log::warning(id + ": " + released.error().message());
+  state.exit_code = record.code;
+  state.oom_killed = record.oom_killed;
+  state.usage = record.usage;
+  state.finished = record.exited;
+  state.pid = 0;
+  const Nanoseconds ran = record.exited - state.started.value_or(record.exited);
+  item->backoff.restore(state.failures);
+  const auto again = item->backoff.next(state.config.restart, {state.exit_code, state.stopped_by_user, ran});
+  state.failures = item->backoff.failures();
+  state.status = again ? Status::kRestarting : Status::kExited;
+  if (again) item->restart_at = clock_.boot() + *again;
+  if (!again) {
+    if (auto gone = image::unmount(folder(id) + "/rootfs"); !gone)
+      log::warning(id + ": " + gone.error().message());
+    if (state.config.auto_remove) item->remove_at = clock_.boot();
+  }
+  if (auto saved = save(*item); !saved) log::error(id + ": " + saved.error().message());
+  if (state.oom_killed) tell(*item, "oom");
+  tell(*item, "die", {{"exitCode", std::to_string(state.exit_code)}});
+  tell_waiters(*item, false);
+  std::erase_if(exit_listeners_, [](const auto& one) { return one.expired(); });
+  for (const auto& weak : exit_listeners_) {
+    if (const auto listener = weak.lock()) (*listener)(id, {record.exited, record.code, record.oom_killed});
+  }
+  changed_.notify_all();
+  wake();
+}
+
+void Containers::Core::run_timers() {
+  std::vector<ItemPtr> restarts, removals;
+  {
+    const std::lock_guard lock(mutex_);
+    const BootTime now = clock_.boot();
+    for (const auto& [id, item] : items_) {
+      if (item->restart_at && *item->restart_at <= now) restarts.push_back(item);
+      if (item->remove_at && *item->remove_at <= now) removals.push_back(item);
+    }
+  }
+  for (const ItemPtr& item : restarts) {
+    const std::unique_lock busy(item->busy, std::try_to_lock);
+    {
+      const std::lock_guard lock(mutex_);
+      if (!item->restart_at) continue;
+      if (!busy.owns_lock()) {
+        item->restart_at = clock_.boot() + kRetry;
+        continue;
+      }
+      ++item->state.restarts;
+    }
+    if (auto started = start_item(item); !started)
+      log::error("restart " + item->state.config.name + ": " + started.error().message());
+  }
+  for (const ItemPtr& item : removals) {
+    const std::unique_lock busy(item->busy, std::try_to_lock);
+    if (busy.owns_lock()) {
+      auto removed = remove_item(item);
+      if (removed) continue;
+      log::warning("remove " + item->state.config.name + ": " + removed.error().message());
+    }
+    const std::lock_guard lock(mutex_);
+    item->remove_at = clock_.boot() +
+                      (busy.owns_lock() ? 1s : std::chrono::duration_cast<std::chrono::nanoseconds>(kRetry));
+  }
+}
+
+void Containers::Core::hear_exec(const std::string& id) {
+  const auto found = sessions_.find(id);
+  if (found == sessions_.end()) return;
+  ExecSession& session = *found->second;
+  const auto text = exit_text(session.connection.get(), session.frames);
+  if (!text) return;
+  const auto record = parse_exit(*text);
+  exec_ended(session, record ? record->code : 137);
+}
+
+void Containers::Core::exec_ended(ExecSession& session, int code) {
+  heard_.erase(session.connection.get());
+  session.connection.reset();
+  session.running = false;
+  session.exit_code = code;
+  (void)release_shim(exec_dir(session.id));
+  std::error_code ignored;
+  std::filesystem::remove_all(exec_dir(session.id), ignored);
+  if (const auto item = items_.find(session.container); item != items_.end()) {
+    tell(*item->second, "exec_die", {{"execID", session.id}, {"exitCode", std::to_string(code)}});
+  }
+}
+
+}  // namespace plimsoll::container
