@@ -1,0 +1,37 @@
+#include "policies/diagnostic.h"
+
+#include <algorithm>
+
+namespace plimsoll::policies {
+namespace {
+
+constexpr std::size_t kMostErrors = 50;
+
+}  // namespace
+
+std::string to_string(const Diagnostic& diagnostic) {
+  std::string out = diagnostic.file;
+  if (diagnostic.place.line > 0) {
+    out += ":" + std::to_string(diagnostic.place.line) + ":" + std::to_string(diagnostic.place.column);
+  }
+  return out + (diagnostic.warning ? ": warning: " : ": ") + diagnostic.message;
+}
+
+void Diagnostics::error(Place place, std::string message) {
+  ++errors_;
+  if (errors_ <= kMostErrors) found_.push_back({file_, place, std::move(message), false});
+}
+
+void Diagnostics::warning(Place place, std::string message) {
+  if (found_.size() < 2 * kMostErrors) found_.push_back({file_, place, std::move(message), true});
+}
+
+std::vector<Diagnostic> Diagnostics::take() && {
+  std::ranges::stable_sort(found_, {}, &Diagnostic::place);
+  if (errors_ > kMostErrors) {
+    found_.push_back({file_, {}, "and " + std::to_string(errors_ - kMostErrors) + " more errors", false});
+  }
+  return std::move(found_);
+}
+
+}  // namespace plimsoll::policies
