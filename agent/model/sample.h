@@ -137,6 +137,8 @@ struct EndedContainer {
   std::optional<Exit> exit;
 };
 
+struct WorkloadTotals;  // agent/model/workload.h
+
 // What the watch flow passes on, once a tick and at each event. Immutable once published; shared between
 // threads.
 struct Snapshot {
@@ -144,9 +146,10 @@ struct Snapshot {
   BootTime boot;
   std::uint64_t sequence = 0;
   HostSample host;
-  std::optional<Sample> root;               // the root cgroup
-  std::vector<ContainerSample> containers;  // by cgroup path
-  std::vector<EndedContainer> ended;        // those of the last 10 minutes, oldest first
+  std::optional<Sample> root;                                    // the root cgroup
+  std::vector<ContainerSample> containers;                       // by cgroup path
+  std::vector<EndedContainer> ended;                             // those of the last 10 minutes, oldest first
+  std::shared_ptr<const std::vector<WorkloadTotals>> workloads;  // by name and image; may be null
 };
 
 // max(0, memory.current - inactive_file), cAdvisor's and the kubelet's definition; nullopt where either is

@@ -1,0 +1,32 @@
+// The agent's own cost, in a prometheus-cpp registry. Thread-safe.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "agent/base/units.h"
+
+namespace plimsoll::exporters {
+
+class OwnMetrics {
+ public:
+  OwnMetrics();
+  ~OwnMetrics();
+
+  void sampled(std::chrono::duration<double> took);
+  void scraped(std::chrono::duration<double> took);
+  void lost_events(double count);  // more since the last call
+  void watching(std::size_t containers);
+  void cost(std::chrono::duration<double> cpu,
+            Bytes memory);  // totals of this process: CPU time, resident memory
+  double last_sample_seconds() const;
+  // Prometheus text.
+  std::string text() const;
+
+ private:
+  struct Series;
+  std::unique_ptr<Series> series_;
+};
+
+}  // namespace plimsoll::exporters

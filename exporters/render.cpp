@@ -1,0 +1,201 @@
+#include "exporters/render.h"
+
+#include <charconv>
+#include <cmath>
+#include <cstdio>
+#include <unordered_set>
+
+#include "exporters/catalogue.h"
+
+namespace plimsoll::exporters {
+namespace {
+
+constexpr std::string_view kRootLabels = R"(id="/")";
+constexpr double kExactIntegers =
+    1e15;  // up to here %.16g writes a whole number without exponent or fraction
+
+struct LabelledRow {
+  Row row;
+  std::shared_ptr<const std::string> labels;  // null: the root's
+  std::string_view text() const { return labels ? std::string_view(*labels) : kRootLabels; }
+};
+
+void append_label(std::string& out, std::string_view name, std::string_view value) {
+  if (!out.empty()) out += ',';
+  out += name;
+  out += "=\"";
+  append_escaped(out, value);
+  out += '"';
+}
+
+std::string labels_of(const model::ContainerRef& ref, const std::set<std::string>& label_keys) {
+  std::string text;
+  append_label(text, "id", ref.cgroup);
+  const std::pair<std::string_view, const std::string*> known[] = {{"name", &ref.name},
+                                                                   {"image", &ref.image},
+                                                                   {"pod", &ref.pod},
+                                                                   {"namespace", &ref.kube_namespace},
+                                                                   {"container", &ref.kube_container}};
+  for (const auto& [name, value] : known) {
+    if (!value->empty()) append_label(text, name, *value);
+  }
+  for (const auto& [key, value] : ref.labels) {
+    if (label_keys.contains(key)) append_label(text, container_label_name(key), value);
+  }
+  return text;
+}
+
+std::vector<LabelledRow> rows_of(const Scrape& scrape, LabelCache& cache) {
+  const model::Snapshot& now = *scrape.now;
+  std::unordered_map<std::uint64_t, const model::Sample*> before;
+  if (scrape.previous) {
+    for (const auto& one : scrape.previous->containers) before[one.ref->id.inode] = &one.sample;
+  }
+  std::vector<LabelledRow> rows;
+  rows.reserve(now.containers.size() + 1);
+  const auto add = [&](const std::shared_ptr<const model::ContainerRef>& ref, const model::Sample& sample,
+                       const model::Sample* previous) {
+    rows.push_back({{ref.get(), &sample, previous, now.wall, now.host.memory_total, now.host.swap_total},
+                    ref ? cache.get(ref, scrape.label_keys) : nullptr});
+  };
+  if (now.root)
+    add(nullptr, *now.root, scrape.previous && scrape.previous->root ? &*scrape.previous->root : nullptr);
+  for (const auto& one : now.containers) {
+    const auto found = before.find(one.ref->id.inode);
+    add(one.ref, one.sample, found == before.end() ? nullptr : found->second);
+  }
+  return rows;
+}
+
+// Writes a family's head before its first series; a family without series leaves no trace.
+class FamilyWriter {
+ public:
+  FamilyWriter(std::string& out, std::string_view name, Type type, std::string_view help)
+      : out_(out), name_(name), type_(type), help_(help) {}
+
+  // `labels`: rendered text, without braces.
+  void series(std::string_view labels, std::span<const Label> extra, double value) {
+    if (!begun_) begin();
+    out_ += name_;
+    const bool any = !labels.empty() || !extra.empty();
+    if (any) out_ += '{';
+    out_ += labels;
+    bool first = labels.empty();
+    for (const auto& [key, text] : extra) {
+      if (!first) out_ += ',';
+      first = false;
+      out_ += key;
+      out_ += "=\"";
+      append_escaped(out_, text);
+      out_ += '"';
+    }
+    if (any) out_ += '}';
+    out_ += ' ';
+    append_value(out_, value);
+    out_ += '\n';
+  }
+
+ private:
+  void begin() {
+    begun_ = true;
+    out_.append("# HELP ").append(name_).append(" ").append(help_).append("\n# TYPE ").append(name_);
+    out_ += type_ == Type::kCounter ? " counter\n" : " gauge\n";
+  }
+
+  std::string& out_;
+  std::string_view name_;
+  Type type_;
+  std::string_view help_;
+  bool begun_ = false;
+};
+
+}  // namespace
+
+std::shared_ptr<const std::string> LabelCache::get(const std::shared_ptr<const model::ContainerRef>& ref,
+                                                   const std::set<std::string>& label_keys) {
+  const std::scoped_lock lock(mutex_);
+  Entry& entry = entries_[ref->id.inode];
+  if (entry.ref != ref) {  // new, or told more of since
+    entry.ref = ref;
+    entry.text = std::make_shared<const std::string>(labels_of(*ref, label_keys));
+  }
+  return entry.text;
+}
+
+void LabelCache::keep_only(const model::Snapshot& snapshot) {
+  const std::scoped_lock lock(mutex_);
+  if (entries_.size() <= snapshot.containers.size()) return;
+  std::unordered_set<std::uint64_t> living;
+  for (const auto& one : snapshot.containers) living.insert(one.ref->id.inode);
+  std::erase_if(entries_, [&](const auto& entry) { return !living.contains(entry.first); });
+}
+
+std::size_t LabelCache::size() const {
+  const std::scoped_lock lock(mutex_);
+  return entries_.size();
+}
+
+std::string render(const Scrape& scrape, LabelCache& cache) {
+  std::string text;
+  if (scrape.now) {
+    const auto rows = rows_of(scrape, cache);
+    text.reserve(rows.size() * 16384 + scrape.own.size() + 16384);
+    for (const ContainerFamily& family : container_families()) {
+      FamilyWriter writer(text, family.name, family.type, family.help);
+      std::string_view labels;
+      const Emit emit = [&](std::initializer_list<Label> extra, double value) {
+        writer.series(labels, {extra.begin(), extra.size()}, value);
+      };
+      for (const LabelledRow& one : rows) {
+        labels = one.text();
+        family.read(one.row, emit);
+      }
+    }
+    cache.keep_only(*scrape.now);
+  }
+  for (const HostFamily& family : host_families()) {
+    FamilyWriter writer(text, family.name, family.type, family.help);
+    family.read(scrape,
+                [&](std::span<const Label> labels, double value) { writer.series("", labels, value); });
+  }
+  return text + scrape.own;
+}
+
+void append_value(std::string& text, double value) {
+  char buffer[40];
+  if (std::isnan(value)) {
+    text += "Nan";
+  } else if (std::isinf(value)) {
+    text += value > 0 ? "+Inf" : "-Inf";
+  } else if (std::abs(value) < kExactIntegers && value == std::trunc(value) &&
+             !(value == 0 && std::signbit(value))) {
+    const auto end = std::to_chars(buffer, buffer + sizeof buffer, static_cast<std::int64_t>(value)).ptr;
+    text.append(buffer, end);
+  } else {
+    text.append(buffer, static_cast<std::size_t>(std::snprintf(buffer, sizeof buffer, "%.16g", value)));
+  }
+}
+
+void append_escaped(std::string& out, std::string_view text) {
+  for (const char c : text) {
+    if (c == '\\' || c == '"') {
+      out += '\\';
+      out += c;
+    } else if (c == '\n') {
+      out += "\\n";
+    } else {
+      out += c;
+    }
+  }
+}
+
+std::string container_label_name(std::string_view key) {
+  std::string name = "container_label_";
+  for (const char c : key) {
+    const bool good = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+    name += good ? c : '_';
+  }
+  return name;
+}
+
+}  // namespace plimsoll::exporters

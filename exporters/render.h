@@ -1,0 +1,45 @@
+// A scrape as Prometheus text, exposition format 0.0.4.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "exporters/scrape.h"
+
+namespace plimsoll::exporters {
+
+// The label text of each container ('id="/x",name="y"'), rendered once and kept while the container lives.
+// Thread-safe.
+class LabelCache {
+ public:
+  // The text for the container, without braces. The pointer is to an immutable text that outlives the cache's
+  // next call.
+  std::shared_ptr<const std::string> get(const std::shared_ptr<const model::ContainerRef>& ref,
+                                         const std::set<std::string>& label_keys);
+  // Forgets those that are in no snapshot any more.
+  void keep_only(const model::Snapshot& snapshot);
+  std::size_t size() const;
+
+ private:
+  struct Entry {
+    std::shared_ptr<const model::ContainerRef> ref;
+    std::shared_ptr<const std::string> text;
+  };
+  mutable std::mutex mutex_;
+  std::unordered_map<std::uint64_t, Entry> entries_;  // by inode
+};
+
+// Thread-safe: reads its input only. Each family's HELP and TYPE stand once, before its series.
+std::string render(const Scrape& scrape, LabelCache& cache);
+
+// Appends a value as prometheus-cpp writes it: 16 significant digits, "Nan", "+Inf", "-Inf".
+void append_value(std::string& text, double value);
+// Appends `text` with backslash, quote and newline escaped.
+void append_escaped(std::string& out, std::string_view text);
+// A label name made of any text: "app.kubernetes.io/name" -> "container_label_app_kubernetes_io_name".
+std::string container_label_name(std::string_view key);
+
+}  // namespace plimsoll::exporters

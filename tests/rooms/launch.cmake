@@ -1,0 +1,2 @@
+find_package(nlohmann_json REQUIRED)
+plimsoll_unit_test(oci LINK plimsoll_oci nlohmann_json::nlohmann_json)

@@ -1,0 +1,282 @@
+#include "exporters/render.h"
+
+#include <gtest/gtest.h>
+#include <prometheus/text_serializer.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <fstream>
+#include <map>
+#include <sstream>
+
+#include "exporters/catalogue.h"
+#include "exporters/gzip.h"
+#include "exporters/own_metrics.h"
+
+namespace plimsoll::exporters {
+namespace {
+
+using namespace std::chrono_literals;
+using model::Bound;
+
+model::Sample full_sample(BootTime taken, Microseconds cpu) {
+  model::Sample sample;
+  sample.taken = taken;
+  sample.cpu = {.usage = cpu,
+                .user = cpu / 2,
+                .system = cpu / 2,
+                .periods = 100,
+                .throttled_periods = 7,
+                .burst_periods = 1,
+                .throttled = 1500ms,
+                .burst = 2ms};
+  sample.memory.current = Bytes{100ULL << 20};
+  sample.memory.peak = Bytes{120ULL << 20};
+  sample.memory.swap_current = Bytes{0};
+  sample.memory.stat = model::MemoryStat{
+      .anon = {60ULL << 20}, .file = {30ULL << 20}, .inactive_file = {20ULL << 20}, .pgfault = 5};
+  sample.memory.events = model::MemoryEvents{.high = 3, .max = 4, .oom = 1, .oom_kill = 2};
+  sample.pressure.cpu = {.some = {.avg10 = 1.5, .total = 2500ms}, .full = model::PressureLine{.total = 1ms}};
+  sample.io = {{.major = 254,
+                .minor = 0,
+                .device = "vda",
+                .read = {4096},
+                .written = {8192},
+                .reads = 1,
+                .writes = 2}};
+  sample.net = {{.interface = "eth0", .received = {10}, .transmitted = {20}}};
+  sample.hugetlb = {{.page_size = "2MB", .current = Bytes{0}, .failures = 0}};
+  sample.processes = 3;
+  sample.threads = 9;
+  sample.limits.cpu_max = model::CpuMax{Bound<Microseconds>(50ms), 100ms};
+  sample.limits.cpu_weight = 100;
+  sample.limits.memory_max = Bound(Bytes{128ULL << 20});
+  sample.limits.pids_max = Bound<std::uint64_t>(90);
+  return sample;
+}
+
+Scrape declared() {
+  model::ContainerRef web;
+  web.id = {7};
+  web.cgroup = "/plimsoll/abc";
+  web.runtime = model::Runtime::kPlimsoll;
+  web.container_id = "abc";
+  web.name = "web";
+  web.image = "demo:latest";
+  web.labels = {{"app.kubernetes.io/name", "we\"b\\\n"}, {"secret", "no"}};
+  web.started = WallTime(1764000000s);
+  const auto ref = std::make_shared<const model::ContainerRef>(web);
+  model::ContainerRef gone = web;
+  gone.id = {8};
+  gone.name = "short";
+
+  auto before = std::make_shared<model::Snapshot>();
+  before->containers.push_back({ref, full_sample({10s}, 4s)});
+  auto now = std::make_shared<model::Snapshot>();
+  now->wall = WallTime(1764000123s + 500ms);
+  now->host.memory_total = {1ULL << 30};
+  now->root = model::Sample{};
+  now->root->memory.stat = model::MemoryStat{.anon = {1}, .file = {2}};
+  now->containers.push_back({ref, full_sample({12s}, 4500ms)});
+  now->ended.push_back({.ref = std::make_shared<const model::ContainerRef>(gone),
+                        .last = full_sample({11s}, 1s),
+                        .vanished = WallTime(1764000100s),
+                        .exit = model::Exit{.when = {}, .code = 137, .oom_killed = true}});
+  Scrape scrape;
+  scrape.now = now;
+  scrape.previous = before;
+  scrape.host.machine_id = "m";
+  scrape.host.cpus = 2;
+  scrape.decisions = {{"batch", "limits", "set", "done", 3}};
+  scrape.label_keys = {"app.kubernetes.io/name"};
+  return scrape;
+}
+
+// The same data through prometheus-cpp's own data model and serialiser.
+std::string by_prometheus_cpp(const Scrape& scrape) {
+  std::vector<prometheus::MetricFamily> families;
+  const auto add = [&](std::string_view name, Type type, std::string_view help) -> prometheus::MetricFamily& {
+    families.push_back(
+        {std::string(name),
+         std::string(help),
+         type == Type::kCounter ? prometheus::MetricType::Counter : prometheus::MetricType::Gauge,
+         {}});
+    return families.back();
+  };
+  const auto put = [](prometheus::MetricFamily& family, std::vector<prometheus::ClientMetric::Label> labels,
+                      double value) {
+    prometheus::ClientMetric metric;
+    metric.label = std::move(labels);
+    (family.type == prometheus::MetricType::Counter ? metric.counter.value : metric.gauge.value) = value;
+    family.metric.push_back(std::move(metric));
+  };
+  for (const ContainerFamily& family : container_families()) {
+    auto& into = add(family.name, family.type, family.help);
+    const auto emit_for = [&](std::vector<prometheus::ClientMetric::Label> base) {
+      return [&into, &put, base = std::move(base)](std::initializer_list<Label> extra, double value) {
+        auto labels = base;
+        for (const auto& [key, text] : extra) labels.push_back({std::string(key), std::string(text)});
+        put(into, labels, value);
+      };
+    };
+    const model::Snapshot& now = *scrape.now;
+    family.read({nullptr, &*now.root, nullptr, now.wall, now.host.memory_total, now.host.swap_total},
+                emit_for({{"id", "/"}}));
+    const auto& one = now.containers[0];
+    family.read({one.ref.get(),
+                 &one.sample,
+                 &scrape.previous->containers[0].sample,
+                 now.wall,
+                 now.host.memory_total,
+                 {}},
+                emit_for({{"id", "/plimsoll/abc"},
+                          {"name", "web"},
+                          {"image", "demo:latest"},
+                          {"container_label_app_kubernetes_io_name", "we\"b\\\n"}}));
+  }
+  for (const HostFamily& family : host_families()) {
+    auto& into = add(family.name, family.type, family.help);
+    family.read(scrape, [&](std::span<const Label> labels, double value) {
+      std::vector<prometheus::ClientMetric::Label> copied;
+      for (const auto& [key, text] : labels) copied.push_back({std::string(key), std::string(text)});
+      put(into, copied, value);
+    });
+  }
+  std::erase_if(families, [](const auto& family) { return family.metric.empty(); });
+  return prometheus::TextSerializer().Serialize(families);
+}
+
+std::string line_of(const std::string& text, const std::string& begin) {
+  const auto at = text.find("\n" + begin);
+  return at == std::string::npos ? "" : text.substr(at + 1, text.find('\n', at + 1) - at - 1);
+}
+
+TEST(Render, EqualsPrometheusCppsSerialiser) {
+  LabelCache cache;
+  const Scrape scrape = declared();
+  EXPECT_EQ(render(scrape, cache), by_prometheus_cpp(scrape));
+}
+
+TEST(Render, ComputesWhatTheContractSays) {
+  LabelCache cache;
+  const std::string text = render(declared(), cache);
+  const std::string web =
+      R"({id="/plimsoll/abc",name="web",image="demo:latest",container_label_app_kubernetes_io_name="we\"b\\\n")";
+  EXPECT_EQ(line_of(text, "container_memory_working_set_bytes" + web),
+            "container_memory_working_set_bytes" + web + "} 83886080");
+  EXPECT_EQ(line_of(text, "container_memory_usage_bytes{id=\"/\"}"),
+            "container_memory_usage_bytes{id=\"/\"} 3");
+  EXPECT_EQ(line_of(text, "container_spec_memory_limit_bytes{id=\"/\"}"),
+            "container_spec_memory_limit_bytes{id=\"/\"} 1073741824");
+  EXPECT_EQ(line_of(text, "container_oom_events_total" + web), "container_oom_events_total" + web + "} 2");
+  EXPECT_EQ(line_of(text, "container_spec_cpu_shares" + web), "container_spec_cpu_shares" + web + "} 2597");
+  EXPECT_EQ(line_of(text, "plimsoll_load_ratio" + web + ",resource=\"cpu\""),
+            "plimsoll_load_ratio" + web + ",resource=\"cpu\"} 0.5");
+  EXPECT_EQ(line_of(text, "plimsoll_load_ratio" + web + ",resource=\"pids\""),
+            "plimsoll_load_ratio" + web + ",resource=\"pids\"} 0.1");
+  EXPECT_NE(text.find("plimsoll_container_exit_code{id=\"/plimsoll/"
+                      "abc\",name=\"short\",image=\"demo:latest\",container_id=\"abc\"} 137"),
+            std::string::npos);
+  EXPECT_EQ(text.find("secret"), std::string::npos);
+}
+
+TEST(Render, AbsentValuesGiveNoSeriesAndNoFamily) {
+  LabelCache cache;
+  Scrape scrape;
+  auto now = std::make_shared<model::Snapshot>();
+  now->containers.push_back({std::make_shared<model::ContainerRef>(), model::Sample{}});
+  scrape.now = now;
+  const std::string text = render(scrape, cache);
+  EXPECT_EQ(text.find("container_memory"), std::string::npos) << text;
+  EXPECT_EQ(text.find("container_cpu"), std::string::npos);
+}
+
+TEST(Render, EachFamilyStandsOnceAndTogether) {
+  LabelCache cache;
+  std::istringstream in(render(declared(), cache));
+  std::map<std::string, int> heads;
+  std::string current;
+  for (std::string line; std::getline(in, line);) {
+    if (line.starts_with("# HELP ")) {
+      current = line.substr(7, line.find(' ', 7) - 7);
+      EXPECT_EQ(++heads[current], 1) << current;
+    } else if (!line.starts_with('#')) {
+      EXPECT_EQ(line.substr(0, line.find_first_of("{ ")), current) << line;
+    }
+  }
+  EXPECT_GT(heads.size(), 60U);
+}
+
+TEST(Render, TheCacheForgetsContainersThatAreGone) {
+  LabelCache cache;
+  Scrape scrape = declared();
+  render(scrape, cache);
+  EXPECT_EQ(cache.size(), 1U);
+  scrape.now = std::make_shared<model::Snapshot>();
+  render(scrape, cache);
+  EXPECT_EQ(cache.size(), 0U);
+}
+
+TEST(Value, IsWrittenAsPrometheusCppDoes) {
+  const std::pair<double, const char*> kCases[] = {{0, "0"},
+                                                   {-1, "-1"},
+                                                   {0.1, "0.1"},
+                                                   {1764000123.5, "1764000123.5"},
+                                                   {1e15, "1000000000000000"},
+                                                   {1e17, "1e+17"},
+                                                   {INFINITY, "+Inf"},
+                                                   {-INFINITY, "-Inf"},
+                                                   {9007199254740991.0, "9007199254740991"}};
+  for (const auto& [value, expected] : kCases) {
+    std::string text;
+    append_value(text, value);
+    EXPECT_EQ(text, expected);
+  }
+}
+
+TEST(Gzip, IsReadByGunzip) {
+  const std::string text(100'000, 'a');
+  const auto packed = gzip(text);
+  ASSERT_TRUE(packed);
+  EXPECT_LT(packed->size(), 2000U);
+  const std::string path = testing::TempDir() + "/gzip-test.gz";
+  std::ofstream(path, std::ios::binary) << *packed;
+  EXPECT_EQ(std::system(("test \"$(gunzip -c " + path + " | wc -c)\" = 100000").c_str()), 0);
+  std::remove(path.c_str());
+}
+
+// promtool's findings are allowed only on the names that are cAdvisor's own; each is listed with its finding.
+TEST(Promtool, FindsNothingButCadvisorsOwnNames) {
+  const char* cache_folder = std::getenv("PLIMSOLL_CACHE");
+  const std::string promtool = std::string(cache_folder != nullptr ? cache_folder : "/var/cache/plimsoll") +
+                               "/prometheus/usr/bin/promtool";
+  LabelCache cache;
+  OwnMetrics own;
+  own.sampled(1ms);
+  own.scraped(2ms);
+  own.cost(3s, {1});
+  Scrape scrape = declared();
+  scrape.own = own.text();
+  const std::string path = testing::TempDir() + "/promtool-test.txt";
+  std::ofstream(path) << render(scrape, cache);
+  FILE* pipe = ::popen((promtool + " check metrics < " + path + " 2>&1").c_str(), "r");
+  ASSERT_NE(pipe, nullptr);
+  std::string found;
+  for (char chunk[4096]; const std::size_t got = std::fread(chunk, 1, sizeof chunk, pipe);)
+    found.append(chunk, got);
+  ::pclose(pipe);
+  std::remove(path.c_str());
+
+  std::ifstream allowed_file(PLIMSOLL_SOURCE_DIR "/tests/unit/exporters/promtool_allowed.txt");
+  std::set<std::string> allowed;
+  for (std::string line; std::getline(allowed_file, line);) {
+    if (!line.empty() && !line.starts_with('#')) allowed.insert(line);
+  }
+  std::istringstream in(found);
+  for (std::string line; std::getline(in, line);) EXPECT_TRUE(allowed.contains(line)) << line;
+  for (const std::string& line : allowed)
+    EXPECT_NE(found.find(line), std::string::npos) << "no longer found: " << line;
+}
+
+}  // namespace
+}  // namespace plimsoll::exporters

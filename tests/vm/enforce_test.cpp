@@ -1,0 +1,168 @@
+// Decisions carried out on real cgroups of this test's own.
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <fstream>
+#include <memory>
+#include <thread>
+
+#include "agent/enforce/executor.h"
+#include "agent/kernel/cgroup.h"
+
+namespace plimsoll::enforce {
+namespace {
+
+constexpr const char* kRoot = "/sys/fs/cgroup";
+
+class ExecutorTest : public testing::Test {
+ protected:
+  ExecutorTest() : executor_(kRoot, clock_) {}
+  void SetUp() override {
+    auto root = kernel::Cgroup::open(kRoot);
+    ASSERT_TRUE(root);
+    const auto enabled = root->enable({"cpu", "memory", "pids", "cpuset", "io"});
+    ASSERT_TRUE(enabled) << enabled.error().message();
+    auto made = kernel::Cgroup::create(std::string(kRoot) + "/enforce-test");
+    ASSERT_TRUE(made);
+    cgroup_ = std::make_unique<kernel::Cgroup>(std::move(*made));
+    model::ContainerRef ref;
+    ref.id = cgroup_->id();
+    ref.cgroup = "/enforce-test";
+    ref.name = "victim";
+    ref_ = std::make_shared<model::ContainerRef>(ref);
+  }
+  void TearDown() override {
+    (void)cgroup_->kill();
+    for (const pid_t child : children_) ::waitpid(child, nullptr, 0);
+    const auto removed = kernel::remove_cgroup_tree(cgroup_->path());
+    EXPECT_TRUE(removed) << removed.error().message();
+  }
+
+  // A process in the cgroup that ignores or obeys SIGTERM.
+  pid_t start(bool obeys) {
+    int ready[2];
+    if (::pipe(ready) != 0) return -1;
+    const pid_t child = ::fork();
+    if (child == 0) {
+      ::signal(SIGTERM, obeys ? SIG_DFL : SIG_IGN);
+      if (!cgroup_->add_process(0) || ::write(ready[1], "x", 1) != 1) ::_exit(1);
+      while (true) ::pause();
+    }
+    char byte = 0;
+    EXPECT_EQ(::read(ready[0], &byte, 1), 1);
+    ::close(ready[0]);
+    ::close(ready[1]);
+    children_.push_back(child);
+    return child;
+  }
+  model::DecisionRecord act(model::Action action, bool audit = false) {
+    model::Decision decision;
+    decision.container = ref_;
+    decision.policy = "test";
+    decision.rule = "rule";
+    decision.audit = audit;
+    decision.action = std::move(action);
+    decision.breach = decision.decided = clock_.boot();
+    return executor_.carry_out(decision);
+  }
+  std::string read(const std::string& file) {
+    std::string text = cgroup_->read(file).value_or("?");
+    while (!text.empty() && text.back() == '\n') text.pop_back();
+    return text;
+  }
+  bool event(const std::string& line) {
+    return (read("cgroup.events") + "\n").find(line + "\n") != std::string::npos;
+  }
+  template <typename Condition>
+  static bool eventually(Condition condition) {
+    for (int i = 0; i < 6000; ++i) {
+      if (condition()) return true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    return false;
+  }
+
+  SystemClock clock_;
+  Executor executor_;
+  std::unique_ptr<kernel::Cgroup> cgroup_;
+  std::shared_ptr<const model::ContainerRef> ref_;
+  std::vector<pid_t> children_;
+};
+
+TEST_F(ExecutorTest, SetsEveryLimitAndReadsItBack) {
+  const std::pair<const char*, const char*> kLimits[] = {
+      {"cpu.max", "50000 100000"}, {"cpu.max.burst", "20000"},
+      {"cpu.weight", "50"},        {"cpu.idle", "1"},
+      {"cpu.idle", "0"},           {"cpuset.cpus", "0"},
+      {"memory.max", "134217728"}, {"memory.high", "104857600"},
+      {"memory.low", "1048576"},   {"memory.min", "4096"},
+      {"memory.oom.group", "1"},   {"pids.max", "200"}};
+  for (const auto& [file, value] : kLimits) {
+    const auto record = act(model::SetFile{file, value, ""});
+    EXPECT_EQ(record.outcome, "done") << file << ": " << record.detail;
+    EXPECT_EQ(record.after, value) << file;
+    EXPECT_EQ(read(file), value);
+  }
+  EXPECT_EQ(act(model::SetFile{"memory.max", "max", ""}).before, "134217728");
+}
+
+TEST_F(ExecutorTest, TellsTheKernelsRefusal) {
+  const auto record = act(model::SetFile{"cpu.weight", "0", ""});
+  EXPECT_EQ(record.outcome, "refused");
+  EXPECT_NE(record.detail.find("cpu.weight"), std::string::npos) << record.detail;
+  EXPECT_EQ(act(model::SetFile{"cgroup.procs", "1", ""}).outcome, "refused");
+  EXPECT_EQ(act(model::SetFile{"../cgroup.procs", "1", ""}).outcome, "refused");
+}
+
+TEST_F(ExecutorTest, AuditTouchesNothing) {
+  const pid_t child = start(true);
+  EXPECT_EQ(act(model::SetFile{"memory.max", "4096", "max"}, true).outcome, "audited");
+  EXPECT_EQ(act(model::Kill{SIGKILL, Nanoseconds(0)}, true).outcome, "audited");
+  EXPECT_EQ(act(model::Freeze{}, true).outcome, "audited");
+  EXPECT_EQ(read("memory.max"), "max");
+  EXPECT_EQ(::waitpid(child, nullptr, WNOHANG), 0);
+  EXPECT_TRUE(event("frozen 0"));
+}
+
+TEST_F(ExecutorTest, FreezesAndThaws) {
+  start(true);
+  EXPECT_EQ(act(model::Freeze{}).outcome, "done");
+  EXPECT_TRUE(eventually([&] { return event("frozen 1"); }));
+  EXPECT_EQ(act(model::Thaw{}).outcome, "done");
+  EXPECT_TRUE(eventually([&] { return event("frozen 0"); }));
+}
+
+TEST_F(ExecutorTest, KillsThoseThatDoNotObeyAfterTheGrace) {
+  start(true);
+  const pid_t stubborn = start(false);
+  const auto record = act(model::Kill{SIGTERM, std::chrono::milliseconds(300)});
+  EXPECT_EQ(record.outcome, "done");
+  EXPECT_EQ(record.detail, "SIGTERM to 2 processes");
+  EXPECT_EQ(::waitpid(stubborn, nullptr, WNOHANG), 0);
+  ASSERT_TRUE(executor_.next_deadline());
+  EXPECT_TRUE(eventually([&] {
+    executor_.tick();
+    return event("populated 0");
+  }));
+  EXPECT_FALSE(executor_.next_deadline());
+}
+
+TEST_F(ExecutorTest, ACgroupThatIsGoneOrAnotherIsVanished) {
+  model::ContainerRef other = *ref_;
+  other.id.inode += 1;
+  ref_ = std::make_shared<model::ContainerRef>(other);
+  EXPECT_EQ(act(model::SetFile{"memory.max", "4096", ""}).outcome, "vanished");
+  EXPECT_EQ(read("memory.max"), "max");
+  other.cgroup = "/enforce-test-gone";
+  ref_ = std::make_shared<model::ContainerRef>(other);
+  EXPECT_EQ(act(model::Freeze{}).outcome, "vanished");
+  other.cgroup = "/../etc";
+  ref_ = std::make_shared<model::ContainerRef>(other);
+  EXPECT_NE(act(model::Freeze{}).outcome, "done");
+}
+
+}  // namespace
+}  // namespace plimsoll::enforce
