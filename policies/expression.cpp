@@ -19,10 +19,14 @@ struct Expression::Testing {
 Reading Expression::number_at(std::uint16_t index, const SignalSource& source) const {
   const Node& node = nodes_[index];
   switch (node.op) {
-    case Op::kNumber: return {node.number, Unknown::kKnown, 0};
-    case Op::kSignal: return source.value(node.signal);
-    case Op::kWindow: return source.window(node.function, node.signal, node.duration);
-    default: break;
+    case Op::kNumber:
+      return {node.number, Unknown::kKnown, 0};
+    case Op::kSignal:
+      return source.value(node.signal);
+    case Op::kWindow:
+      return source.window(node.function, node.signal, node.duration);
+    default:
+      break;
   }
   Reading left = number_at(node.left, source);
   if (!left.known()) return left;
@@ -30,9 +34,15 @@ Reading Expression::number_at(std::uint16_t index, const SignalSource& source) c
   const Reading right = number_at(node.right, source);
   if (!right.known()) return right;
   switch (node.op) {
-    case Op::kAdd: left.value += right.value; break;
-    case Op::kSubtract: left.value -= right.value; break;
-    case Op::kMultiply: left.value *= right.value; break;
+    case Op::kAdd:
+      left.value += right.value;
+      break;
+    case Op::kSubtract:
+      left.value -= right.value;
+      break;
+    case Op::kMultiply:
+      left.value *= right.value;
+      break;
     default:
       if (right.value == 0) return {0, Unknown::kZeroDivisor, 0};
       left.value /= right.value;
@@ -49,12 +59,18 @@ Truth Expression::compare(const Node& node, const SignalSource& source, Reading*
   }
   const auto holds = [&] {
     switch (node.op) {
-      case Op::kLess: return left.value < right.value;
-      case Op::kLessEqual: return left.value <= right.value;
-      case Op::kGreater: return left.value > right.value;
-      case Op::kGreaterEqual: return left.value >= right.value;
-      case Op::kEqual: return left.value == right.value;
-      default: return left.value != right.value;
+      case Op::kLess:
+        return left.value < right.value;
+      case Op::kLessEqual:
+        return left.value <= right.value;
+      case Op::kGreater:
+        return left.value > right.value;
+      case Op::kGreaterEqual:
+        return left.value >= right.value;
+      case Op::kEqual:
+        return left.value == right.value;
+      default:
+        return left.value != right.value;
     }
   };
   return holds() ? Truth::kTrue : Truth::kFalse;
@@ -87,7 +103,8 @@ Truth Expression::test_at(std::uint16_t index, const Testing& testing) const {
       if (!timer.since) timer.since = testing.now;
       return testing.now - *timer.since >= node.duration ? Truth::kTrue : Truth::kFalse;
     }
-    default: return compare(node, testing.source, testing.why);
+    default:
+      return compare(node, testing.source, testing.why);
   }
 }
 

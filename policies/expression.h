@@ -56,7 +56,8 @@ class Expression {
   // A condition (`when`, `until`).
   static std::expected<Expression, ExpressionError> condition(std::string_view text, Options options);
   // A value of unit `wanted` (a `set`).
-  static std::expected<Expression, ExpressionError> value(std::string_view text, Unit wanted, Options options);
+  static std::expected<Expression, ExpressionError> value(std::string_view text, Unit wanted,
+                                                          Options options);
 
   const std::string& text() const { return text_; }
   std::size_t timers() const { return timers_; }
@@ -64,8 +65,8 @@ class Expression {
   const std::vector<SignalId>& signals() const { return signals_; }
   const std::vector<std::pair<SignalId, Nanoseconds>>& windows() const { return windows_; }
 
-  // `now` is when the values were sampled; `timers` has timers() entries and is updated. With `why`, the first
-  // unknown reading is put there.
+  // `now` is when the values were sampled; `timers` has timers() entries and is updated. With `why`, the
+  // first unknown reading is put there.
   Truth test(const SignalSource& source, BootTime now, std::vector<HoldTimer>& timers, Reading* why) const;
   // Since when the parts that are true now have been: the earliest of its timers, or `now`.
   BootTime since(BootTime now, const std::vector<HoldTimer>& timers) const;
@@ -73,8 +74,24 @@ class Expression {
 
  private:
   enum class Op : std::uint8_t {
-    kNumber, kSignal, kWindow, kNegate, kAdd, kSubtract, kMultiply, kDivide,
-    kLess, kLessEqual, kGreater, kGreaterEqual, kEqual, kNotEqual, kAnd, kOr, kNot, kFor,
+    kNumber,
+    kSignal,
+    kWindow,
+    kNegate,
+    kAdd,
+    kSubtract,
+    kMultiply,
+    kDivide,
+    kLess,
+    kLessEqual,
+    kGreater,
+    kGreaterEqual,
+    kEqual,
+    kNotEqual,
+    kAnd,
+    kOr,
+    kNot,
+    kFor,
   };
   struct Node {
     Op op = Op::kNumber;

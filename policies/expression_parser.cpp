@@ -39,7 +39,9 @@ class ExpressionParser {
   std::expected<Expression, Error> condition() {
     if (start()) {
       const Part part = any();
-      if (!error_ && !part.truth) complain(0, "this is " + of(part.type) + ", expected a condition such as memory.usage > 80% of memory.max");
+      if (!error_ && !part.truth)
+        complain(0, "this is " + of(part.type) +
+                        ", expected a condition such as memory.usage > 80% of memory.max");
       finish(part);
     }
     return result();
@@ -178,8 +180,12 @@ class ExpressionParser {
     ExpressionParser& parser_;
   };
 
-  Part any() { return joined("or", Op::kOr, [this] { return all(); }); }
-  Part all() { return joined("and", Op::kAnd, [this] { return negated(); }); }
+  Part any() {
+    return joined("or", Op::kOr, [this] { return all(); });
+  }
+  Part all() {
+    return joined("and", Op::kAnd, [this] { return negated(); });
+  }
 
   template <typename Rule>
   Part joined(std::string_view word, Op op, Rule rule) {
@@ -284,19 +290,20 @@ class ExpressionParser {
   Part arithmetic(std::string_view first, std::string_view second, Op first_op, Op second_op, Rule rule,
                   First first_type, Second second_type) {
     Part left = rule();
-    while (!error_ && token_.kind == Token::Kind::kSymbol && (token_.text == first || token_.text == second)) {
+    while (!error_ && token_.kind == Token::Kind::kSymbol &&
+           (token_.text == first || token_.text == second)) {
       const Token operation = token_;
       next();
       const Part right = rule();
       if (error_) break;
       const bool is_first = operation.text == first;
-      const auto type = left.truth || right.truth
-                            ? std::nullopt
-                            : (is_first ? first_type(left.type, right.type) : second_type(left.type, right.type));
+      const auto type = left.truth || right.truth ? std::nullopt
+                                                  : (is_first ? first_type(left.type, right.type)
+                                                              : second_type(left.type, right.type));
       if (!type) {
-        complain(operation.at, quoted(operation.text) + " joins " + (left.truth ? "a condition" : of(left.type)) +
-                                   " and " + (right.truth ? "a condition" : of(right.type)) +
-                                   ", expected units that go together");
+        complain(operation.at,
+                 quoted(operation.text) + " joins " + (left.truth ? "a condition" : of(left.type)) + " and " +
+                     (right.truth ? "a condition" : of(right.type)) + ", expected units that go together");
         break;
       }
       left = {join(is_first ? first_op : second_op, left.node, right.node), false, *type, left.at};
@@ -391,7 +398,8 @@ class ExpressionParser {
     const Nanoseconds length = duration(",");
     expect(")");
     if (error_ || !signal) return {};
-    if (length > kLongestWindow) complain(duration_at, "a window of more than 1h, expected one of 1h at most");
+    if (length > kLongestWindow)
+      complain(duration_at, "a window of more than 1h, expected one of 1h at most");
     Type type{signals()[*signal].unit, false, false};
     Expression::Node node;
     node.op = Op::kWindow;
@@ -401,7 +409,8 @@ class ExpressionParser {
     if (node.function == Function::kRate) {
       const auto changed = change_per_second(type.unit);
       if (!changed) {
-        complain(signal_token.at, quoted(signal_token.text) + " is " + of(type) + " already, expected avg() of it");
+        complain(signal_token.at,
+                 quoted(signal_token.text) + " is " + of(type) + " already, expected avg() of it");
         return {};
       }
       type.unit = *changed;

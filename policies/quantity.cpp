@@ -11,7 +11,9 @@
 namespace plimsoll::policies {
 namespace {
 
-bool dimensionless(Unit unit) { return unit == Unit::kNumber || unit == Unit::kCount || unit == Unit::kShare; }
+bool dimensionless(Unit unit) {
+  return unit == Unit::kNumber || unit == Unit::kCount || unit == Unit::kShare;
+}
 
 // Whether a value of type `from` may stand where `to` is wanted.
 bool adapts(Type from, Type to) {
@@ -28,13 +30,13 @@ bool adapts(Type from, Type to) {
 
 std::string_view describe(Unit unit) {
   static constexpr std::array<std::string_view, 9> kText = {
-      "a number",       "a count", "a share (percent)", "cores",           "bytes",
+      "a number",       "a count", "a share (percent)", "cores",         "bytes",
       "bytes a second", "seconds", "a count a second",  "cores a second"};
   return kText[static_cast<std::size_t>(unit)];
 }
 
 std::string_view example(Unit unit) {
-  static constexpr std::array<std::string_view, 9> kText = {"2",      "100", "40%", "1.5", "256MiB",
+  static constexpr std::array<std::string_view, 9> kText = {"2",       "100",  "40%", "1.5", "256MiB",
                                                             "10MiB/s", "20ms", "100", "0.5"};
   return kText[static_cast<std::size_t>(unit)];
 }
@@ -61,10 +63,14 @@ std::optional<Type> product(Type a, Type b) {
   if (dimensionless(b.unit)) return Type{a.unit, literal, zero};
   if (a.unit != Unit::kSeconds && b.unit != Unit::kSeconds) return std::nullopt;
   switch (a.unit == Unit::kSeconds ? b.unit : a.unit) {
-    case Unit::kBytesPerSecond: return Type{Unit::kBytes, literal, zero};
-    case Unit::kPerSecond: return Type{Unit::kNumber, literal, zero};
-    case Unit::kCoresPerSecond: return Type{Unit::kCores, literal, zero};
-    default: return std::nullopt;
+    case Unit::kBytesPerSecond:
+      return Type{Unit::kBytes, literal, zero};
+    case Unit::kPerSecond:
+      return Type{Unit::kNumber, literal, zero};
+    case Unit::kCoresPerSecond:
+      return Type{Unit::kCores, literal, zero};
+    default:
+      return std::nullopt;
   }
 }
 
@@ -85,13 +91,18 @@ std::optional<Type> quotient(Type a, Type b) {
 
 std::optional<Unit> change_per_second(Unit unit) {
   switch (unit) {
-    case Unit::kBytes: return Unit::kBytesPerSecond;
-    case Unit::kCores: return Unit::kCoresPerSecond;
-    case Unit::kSeconds: return Unit::kNumber;
+    case Unit::kBytes:
+      return Unit::kBytesPerSecond;
+    case Unit::kCores:
+      return Unit::kCoresPerSecond;
+    case Unit::kSeconds:
+      return Unit::kNumber;
     case Unit::kNumber:
     case Unit::kCount:
-    case Unit::kShare: return Unit::kPerSecond;
-    default: return std::nullopt;
+    case Unit::kShare:
+      return Unit::kPerSecond;
+    default:
+      return std::nullopt;
   }
 }
 
@@ -111,7 +122,8 @@ Result<Quantity> parse_quantity(std::string_view text) {
     const auto value = static_cast<double>(bytes->value);
     return Quantity{value, {rate ? Unit::kBytesPerSecond : Unit::kBytes, true, value == 0}};
   }
-  return invalid(quoted(text) + " is not a quantity, expected a number with a unit such as 256MiB, 1.5, 20ms or 40%");
+  return invalid(quoted(text) +
+                 " is not a quantity, expected a number with a unit such as 256MiB, 1.5, 20ms or 40%");
 }
 
 std::string format_number(double value) {
@@ -129,17 +141,23 @@ std::string format_quantity(double value, Unit unit) {
   const std::string sign = value < 0 ? "-" : "";
   const double size = std::min(std::abs(value), kMostBytes);
   switch (unit) {
-    case Unit::kBytes: return sign + format_bytes(Bytes{static_cast<std::uint64_t>(std::llround(size))});
+    case Unit::kBytes:
+      return sign + format_bytes(Bytes{static_cast<std::uint64_t>(std::llround(size))});
     case Unit::kBytesPerSecond:
       return sign + format_bytes(Bytes{static_cast<std::uint64_t>(std::llround(size))}) + "/s";
     case Unit::kSeconds:
       return sign + format_duration(Nanoseconds(std::llround(std::min(size * 1e9, kMostBytes))));
-    case Unit::kShare: return format_number(value * 100) + "%";
-    case Unit::kCores: return format_number(value) + (value == 1 ? " core" : " cores");
-    case Unit::kCoresPerSecond: return format_number(value) + " cores/s";
-    case Unit::kPerSecond: return format_number(value) + "/s";
+    case Unit::kShare:
+      return format_number(value * 100) + "%";
+    case Unit::kCores:
+      return format_number(value) + (value == 1 ? " core" : " cores");
+    case Unit::kCoresPerSecond:
+      return format_number(value) + " cores/s";
+    case Unit::kPerSecond:
+      return format_number(value) + "/s";
     case Unit::kNumber:
-    case Unit::kCount: break;
+    case Unit::kCount:
+      break;
   }
   return format_number(value);
 }

@@ -31,9 +31,9 @@ struct Type {
   bool zero = false;
 };
 bool comparable(Type a, Type b);
-std::optional<Type> sum(Type a, Type b);         // a + b, a - b
-std::optional<Type> product(Type a, Type b);     // a * b
-std::optional<Type> quotient(Type a, Type b);    // a / b
+std::optional<Type> sum(Type a, Type b);           // a + b, a - b
+std::optional<Type> product(Type a, Type b);       // a * b
+std::optional<Type> quotient(Type a, Type b);      // a / b
 std::optional<Unit> change_per_second(Unit unit);  // rate()
 
 struct Quantity {

@@ -93,25 +93,42 @@ Reading oom_kills(In in) {
   return events ? known(static_cast<double>(events->oom_kill)) : unknown(Unknown::kNoFile);
 }
 
-#define PRESSURE(scope, text, read, resource) \
-  SignalInfo{scope text ".pressure.some.10s", Unit::kShare, text ".pressure", \
-           "share of the last 10 s in which some task waited for " text, is_host(scope), \
-           read<&model::Pressures::resource, false, &model::PressureLine::avg10>}, \
-  SignalInfo{scope text ".pressure.some.60s", Unit::kShare, text ".pressure", \
-           "share of the last 60 s in which some task waited for " text, is_host(scope), \
-           read<&model::Pressures::resource, false, &model::PressureLine::avg60>}, \
-  SignalInfo{scope text ".pressure.some.300s", Unit::kShare, text ".pressure", \
-           "share of the last 300 s in which some task waited for " text, is_host(scope), \
-           read<&model::Pressures::resource, false, &model::PressureLine::avg300>}, \
-  SignalInfo{scope text ".pressure.full.10s", Unit::kShare, text ".pressure", \
-           "share of the last 10 s in which all tasks waited for " text, is_host(scope), \
-           read<&model::Pressures::resource, true, &model::PressureLine::avg10>}, \
-  SignalInfo{scope text ".pressure.full.60s", Unit::kShare, text ".pressure", \
-           "share of the last 60 s in which all tasks waited for " text, is_host(scope), \
-           read<&model::Pressures::resource, true, &model::PressureLine::avg60>}, \
-  SignalInfo{scope text ".pressure.full.300s", Unit::kShare, text ".pressure", \
-           "share of the last 300 s in which all tasks waited for " text, is_host(scope), \
-           read<&model::Pressures::resource, true, &model::PressureLine::avg300>}
+#define PRESSURE(scope, text, read, resource)                                             \
+  SignalInfo{scope text ".pressure.some.10s",                                             \
+             Unit::kShare,                                                                \
+             text ".pressure",                                                            \
+             "share of the last 10 s in which some task waited for " text,                \
+             is_host(scope),                                                              \
+             read<&model::Pressures::resource, false, &model::PressureLine::avg10>},      \
+      SignalInfo{scope text ".pressure.some.60s",                                         \
+                 Unit::kShare,                                                            \
+                 text ".pressure",                                                        \
+                 "share of the last 60 s in which some task waited for " text,            \
+                 is_host(scope),                                                          \
+                 read<&model::Pressures::resource, false, &model::PressureLine::avg60>},  \
+      SignalInfo{scope text ".pressure.some.300s",                                        \
+                 Unit::kShare,                                                            \
+                 text ".pressure",                                                        \
+                 "share of the last 300 s in which some task waited for " text,           \
+                 is_host(scope),                                                          \
+                 read<&model::Pressures::resource, false, &model::PressureLine::avg300>}, \
+      SignalInfo{scope text ".pressure.full.10s",                                         \
+                 Unit::kShare,                                                            \
+                 text ".pressure",                                                        \
+                 "share of the last 10 s in which all tasks waited for " text,            \
+                 is_host(scope),                                                          \
+                 read<&model::Pressures::resource, true, &model::PressureLine::avg10>},   \
+      SignalInfo{scope text ".pressure.full.60s",                                         \
+                 Unit::kShare,                                                            \
+                 text ".pressure",                                                        \
+                 "share of the last 60 s in which all tasks waited for " text,            \
+                 is_host(scope),                                                          \
+                 read<&model::Pressures::resource, true, &model::PressureLine::avg60>},   \
+      SignalInfo {                                                                        \
+    scope text ".pressure.full.300s", Unit::kShare, text ".pressure",                     \
+        "share of the last 300 s in which all tasks waited for " text, is_host(scope),    \
+        read<&model::Pressures::resource, true, &model::PressureLine::avg300>             \
+  }
 
 constexpr bool is_host(std::string_view scope) { return !scope.empty(); }
 
@@ -120,11 +137,12 @@ const std::array kSignals = {
                container_rate<&Counters::cpu_seconds>},
     SignalInfo{"cpu.throttled", Unit::kShare, "cpu.stat nr_throttled / nr_periods",
                "share of the periods in which the quota ran out", false, throttled},
-    SignalInfo{"cpu.wait", Unit::kNumber, "BPF run queue", "run-queue wait, seconds a second", false, nullptr},
-    SignalInfo{"cpu.wait.p99", Unit::kSeconds, "BPF run queue", "99th percentile of the run-queue wait", false,
+    SignalInfo{"cpu.wait", Unit::kNumber, "BPF run queue", "run-queue wait, seconds a second", false,
                nullptr},
-    SignalInfo{"cpu.stolen_by_others", Unit::kShare, "BPF run queue", "share of its wait caused by other containers",
+    SignalInfo{"cpu.wait.p99", Unit::kSeconds, "BPF run queue", "99th percentile of the run-queue wait",
                false, nullptr},
+    SignalInfo{"cpu.stolen_by_others", Unit::kShare, "BPF run queue",
+               "share of its wait caused by other containers", false, nullptr},
     SignalInfo{"memory.usage", Unit::kBytes, "memory.current", "memory charged to the container", false,
                [](In in) { return bytes(in.sample->memory.current); }},
     SignalInfo{"memory.working_set", Unit::kBytes, "memory.current - inactive_file",
@@ -136,37 +154,40 @@ const std::array kSignals = {
                memory_stat<&model::MemoryStat::file>},
     SignalInfo{"memory.swap", Unit::kBytes, "memory.swap.current", "memory in swap", false,
                [](In in) { return bytes(in.sample->memory.swap_current); }},
-    SignalInfo{"memory.growth", Unit::kBytesPerSecond, "memory.current", "growth of memory.usage a second", false,
-               container_rate<&Counters::memory>},
-    SignalInfo{"memory.stall", Unit::kNumber, "BPF reclaim", "time in direct reclaim, seconds a second", false,
-               nullptr},
+    SignalInfo{"memory.growth", Unit::kBytesPerSecond, "memory.current", "growth of memory.usage a second",
+               false, container_rate<&Counters::memory>},
+    SignalInfo{"memory.stall", Unit::kNumber, "BPF reclaim", "time in direct reclaim, seconds a second",
+               false, nullptr},
     PRESSURE("", "cpu", container_pressure, cpu),
     PRESSURE("", "memory", container_pressure, memory),
     PRESSURE("", "io", container_pressure, io),
-    SignalInfo{"io.read", Unit::kBytesPerSecond, "io.stat rbytes", "bytes read from block devices a second", false,
-               container_rate<&Counters::io_read>},
-    SignalInfo{"io.write", Unit::kBytesPerSecond, "io.stat wbytes", "bytes written to block devices a second", false,
-               container_rate<&Counters::io_written>},
+    SignalInfo{"io.read", Unit::kBytesPerSecond, "io.stat rbytes", "bytes read from block devices a second",
+               false, container_rate<&Counters::io_read>},
+    SignalInfo{"io.write", Unit::kBytesPerSecond, "io.stat wbytes", "bytes written to block devices a second",
+               false, container_rate<&Counters::io_written>},
     SignalInfo{"io.read_ops", Unit::kPerSecond, "io.stat rios", "block reads a second", false,
                container_rate<&Counters::io_reads>},
     SignalInfo{"io.write_ops", Unit::kPerSecond, "io.stat wios", "block writes a second", false,
                container_rate<&Counters::io_writes>},
-    SignalInfo{"io.latency.p99", Unit::kSeconds, "BPF block I/O", "99th percentile of block I/O latency", false,
-               nullptr},
+    SignalInfo{"io.latency.p99", Unit::kSeconds, "BPF block I/O", "99th percentile of block I/O latency",
+               false, nullptr},
     SignalInfo{"pids.count", Unit::kCount, "pids.current", "threads and processes", false,
                [](In in) { return count(in.sample->threads); }},
-    SignalInfo{"oom.kills", Unit::kCount, "memory.events oom_kill", "processes killed by the kernel for memory",
-               false, oom_kills},
+    SignalInfo{"oom.kills", Unit::kCount, "memory.events oom_kill",
+               "processes killed by the kernel for memory", false, oom_kills},
     SignalInfo{"net.receive", Unit::kBytesPerSecond, "net/dev", "bytes received a second", false,
                container_rate<&Counters::net_received>},
     SignalInfo{"net.transmit", Unit::kBytesPerSecond, "net/dev", "bytes sent a second", false,
                container_rate<&Counters::net_transmitted>},
-    SignalInfo{"net.retransmits", Unit::kPerSecond, "BPF TCP", "TCP segments sent again a second", false, nullptr},
-    SignalInfo{"container.age", Unit::kSeconds, "the runtime's record", "time since it was started", false, age},
+    SignalInfo{"net.retransmits", Unit::kPerSecond, "BPF TCP", "TCP segments sent again a second", false,
+               nullptr},
+    SignalInfo{"container.age", Unit::kSeconds, "the runtime's record", "time since it was started", false,
+               age},
     SignalInfo{"container.restarts", Unit::kCount, "the restart policy", "restarts so far", false,
                [](In in) { return known(in.ref->restarts); }},
     SignalInfo{"cpu.max", Unit::kCores, "cpu.max", "the CPU limit", false, cpu_max},
-    SignalInfo{"cpu.max.burst", Unit::kSeconds, "cpu.max.burst", "CPU time that may be saved up", false, cpu_burst},
+    SignalInfo{"cpu.max.burst", Unit::kSeconds, "cpu.max.burst", "CPU time that may be saved up", false,
+               cpu_burst},
     SignalInfo{"cpu.weight", Unit::kCount, "cpu.weight", "the CPU weight", false,
                [](In in) { return count(in.sample->limits.cpu_weight); }},
     SignalInfo{"memory.max", Unit::kBytes, "memory.max", "the memory limit", false,
@@ -180,7 +201,8 @@ const std::array kSignals = {
     SignalInfo{"memory.swap.max", Unit::kBytes, "memory.swap.max", "the swap limit", false,
                [](In in) { return bound(in.sample->limits.memory_swap_max); }},
     SignalInfo{"pids.max", Unit::kCount, "pids.max", "the limit of threads and processes", false, pids_max},
-    SignalInfo{"host.cpu.usage", Unit::kCores, "/proc/stat", "CPU time of the machine a second", true, host_cpu},
+    SignalInfo{"host.cpu.usage", Unit::kCores, "/proc/stat", "CPU time of the machine a second", true,
+               host_cpu},
     SignalInfo{"host.cpu.cores", Unit::kCores, "/proc/stat", "CPUs online", true,
                [](In in) { return known(in.host->cpu_cores); }},
     SignalInfo{"host.memory.total", Unit::kBytes, "/proc/meminfo", "MemTotal", true,
@@ -204,14 +226,22 @@ const std::array kSignals = {
 std::string why_unknown(Unknown why, SignalId signal) {
   const std::string name = signal < kSignals.size() ? std::string(kSignals[signal].name) : "";
   switch (why) {
-    case Unknown::kKnown: return "";
-    case Unknown::kNoFile: return name + ": this cgroup has no such file";
-    case Unknown::kNoLimit: return name + ": no limit is set";
-    case Unknown::kNeedsProbe: return name + ": needs a BPF probe that is not attached";
-    case Unknown::kNoRateYet: return name + ": a rate needs two samples";
-    case Unknown::kShortHistory: return name + ": seen for less than the window";
-    case Unknown::kZeroDivisor: return "division by zero";
-    case Unknown::kNotThere: return name + ": not known of this container";
+    case Unknown::kKnown:
+      return "";
+    case Unknown::kNoFile:
+      return name + ": this cgroup has no such file";
+    case Unknown::kNoLimit:
+      return name + ": no limit is set";
+    case Unknown::kNeedsProbe:
+      return name + ": needs a BPF probe that is not attached";
+    case Unknown::kNoRateYet:
+      return name + ": a rate needs two samples";
+    case Unknown::kShortHistory:
+      return name + ": seen for less than the window";
+    case Unknown::kZeroDivisor:
+      return "division by zero";
+    case Unknown::kNotThere:
+      return name + ": not known of this container";
   }
   return "";
 }

@@ -23,7 +23,7 @@ enum class Unknown : std::uint8_t {
   kNoRateYet,     // a rate needs two samples
   kShortHistory,  // the window is longer than what was seen of the container
   kZeroDivisor,
-  kNotThere,      // e.g. no start time is known
+  kNotThere,  // e.g. no start time is known
 };
 
 struct Reading {
@@ -44,8 +44,8 @@ struct Counters {
 Counters counters_of(const model::Sample& sample);
 Counters counters_of(const model::HostSample& host);
 
-// What a signal is read from. Signals of a container have `sample`, all have `host`; `before` and `now` are the
-// two ends of a rate, null and ignored where there was no earlier sample.
+// What a signal is read from. Signals of a container have `sample`, all have `host`; `before` and `now` are
+// the two ends of a rate, null and ignored where there was no earlier sample.
 struct SignalInputs {
   const model::ContainerRef* ref = nullptr;
   const model::Sample* sample = nullptr;
@@ -60,9 +60,9 @@ struct SignalInputs {
 struct SignalInfo {
   std::string_view name;  // as policies write it
   Unit unit;
-  std::string_view source;       // the kernel's file
-  std::string_view description;  // one line, for docs and `plimsoll policy signals`
-  bool host;                     // of the machine, not of a container
+  std::string_view source;                      // the kernel's file
+  std::string_view description;                 // one line, for docs and `plimsoll policy signals`
+  bool host;                                    // of the machine, not of a container
   Reading (*read)(const SignalInputs& inputs);  // null: needs a probe
 };
 

@@ -57,7 +57,8 @@ std::string one_of(std::span<const std::string_view> words) {
 std::string quoted(std::string_view text) {
   constexpr std::size_t kShown = 60;
   std::string out = "'";
-  for (const char c : text.substr(0, kShown)) out += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? ' ' : c;
+  for (const char c : text.substr(0, kShown))
+    out += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? ' ' : c;
   return out + (text.size() > kShown ? "...'" : "'");
 }
 

@@ -64,7 +64,9 @@ class TreeBuilder final : public YAML::EventHandler {
     node.offset = static_cast<std::size_t>(std::max(mark.pos, 0));
     return node;
   }
-  void place(const YAML::Mark& mark, YAML::anchor_t anchor, YamlNode::Kind kind) { add(make(mark, anchor, kind)); }
+  void place(const YAML::Mark& mark, YAML::anchor_t anchor, YamlNode::Kind kind) {
+    add(make(mark, anchor, kind));
+  }
   void open(YamlNode node, const YAML::Mark& mark) {
     if (open_.size() >= kMostDepth) throw YAML::ParserException(mark, "nested deeper than 32 levels");
     open_.push_back(std::move(node));
@@ -78,7 +80,8 @@ class TreeBuilder final : public YAML::EventHandler {
     std::ranges::stable_sort(keys, {}, [](const YamlNode* key) -> const std::string& { return key->text; });
     for (std::size_t i = 1; i < keys.size(); ++i) {
       if (keys[i]->text == keys[i - 1]->text) {
-        out_.error(keys[i]->place, "the key " + quoted(keys[i]->text) + " stands here a second time, first at line " +
+        out_.error(keys[i]->place, "the key " + quoted(keys[i]->text) +
+                                       " stands here a second time, first at line " +
                                        std::to_string(keys[i - 1]->place.line));
       }
     }
@@ -129,7 +132,8 @@ std::vector<YamlNode> parse_yaml(std::string_view text, Diagnostics& out) {
     return {};
   }
   // yaml-cpp would read UTF-16 and 32 by their byte order marks, and then count other bytes than we do.
-  if (text.find('\0') != std::string_view::npos || text.starts_with("\xff\xfe") || text.starts_with("\xfe\xff")) {
+  if (text.find('\0') != std::string_view::npos || text.starts_with("\xff\xfe") ||
+      text.starts_with("\xfe\xff")) {
     out.error({}, "not UTF-8 text");
     return {};
   }
@@ -154,17 +158,21 @@ std::vector<YamlNode> parse_yaml(std::string_view text, Diagnostics& out) {
 
 std::string fingerprint(const YamlNode& node) {
   switch (node.kind) {
-    case YamlNode::Kind::kNull: return "~";
-    case YamlNode::Kind::kScalar: return (node.quoted ? "\"" : "'") + node.text + "\n";
+    case YamlNode::Kind::kNull:
+      return "~";
+    case YamlNode::Kind::kScalar:
+      return (node.quoted ? "\"" : "'") + node.text + "\n";
     case YamlNode::Kind::kList: {
       std::string out = "[";
       for (const YamlNode& item : node.items) out += fingerprint(item);
       return out + "]";
     }
-    case YamlNode::Kind::kMap: break;
+    case YamlNode::Kind::kMap:
+      break;
   }
   std::string out = "{";
-  for (std::size_t i = 0; i < node.keys.size(); ++i) out += node.keys[i].text + ":" + fingerprint(node.items[i]);
+  for (std::size_t i = 0; i < node.keys.size(); ++i)
+    out += node.keys[i].text + ":" + fingerprint(node.items[i]);
   return out + "}";
 }
 

@@ -1,6 +1,6 @@
 // YAML text as a tree that knows where each node stands. yaml_tree.cpp is the only file that includes
-// yaml-cpp, and its exceptions stop there. Own tree rather than YAML::Node, which forgets whether a scalar was
-// quoted, takes the last of two equal keys in silence, and expands aliases without a bound.
+// yaml-cpp, and its exceptions stop there. Own tree rather than YAML::Node, which forgets whether a scalar
+// was quoted, takes the last of two equal keys in silence, and expands aliases without a bound.
 #pragma once
 
 #include <string>
@@ -15,9 +15,9 @@ struct YamlNode {
   enum class Kind { kNull, kScalar, kList, kMap };
   Kind kind = Kind::kNull;
   Place place;
-  std::size_t offset = 0;  // of its first byte in the text
-  bool quoted = false;     // a scalar in quotes is text, never a number or a bool
-  std::string text;        // of a scalar
+  std::size_t offset = 0;       // of its first byte in the text
+  bool quoted = false;          // a scalar in quotes is text, never a number or a bool
+  std::string text;             // of a scalar
   std::vector<YamlNode> keys;   // of a map: scalars, no two alike
   std::vector<YamlNode> items;  // of a list; of a map: the values, in the order of keys
 };

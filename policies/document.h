@@ -1,0 +1,103 @@
+// A policy as loaded: typed, checked, compiled. Immutable once it is in a PolicySet.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "agent/model/container_ref.h"
+#include "policies/diagnostic.h"
+#include "policies/expression.h"
+#include "policies/field.h"
+#include "policies/glob.h"
+
+namespace plimsoll::policies {
+
+// All keys that are given must match; the alternatives inside a key are any-of.
+struct Selector {
+  std::map<std::string, std::vector<Glob>> labels;
+  std::vector<Glob> names, images, cgroups, namespaces;
+  std::vector<model::Runtime> runtimes;  // empty: our own containers only
+  std::shared_ptr<const Selector> except;
+  bool matches(const model::ContainerRef& ref) const;
+};
+
+// A limit in `limits`: the kernel's text, or a share of this policy's own memory.max.
+struct LimitValue {
+  FieldId field = 0;
+  std::string text;
+  Place place;
+};
+
+struct SetStep {
+  FieldId field = 0;
+  std::optional<Expression> value;  // nullopt: "max", a text, or a change
+  std::string text;                 // where it is not computed
+  std::optional<double> change;     // "+10%" is 0.1 of what the cgroup has now
+  std::optional<double> bound;      // "up to" / "down to"
+  bool force = false;
+};
+struct FreezeStep {
+  std::optional<Nanoseconds> duration;
+};
+struct ThawStep {};
+struct KillStep {
+  int signal = 15;
+  Nanoseconds grace{std::chrono::seconds(10)};
+  std::optional<Selector> among;  // HostPolicy: who may be the victim
+  SignalId most = 0;              // and whose value of this decides
+};
+struct NotifyStep {
+  std::string text;  // with {{container.name}} and {{SIGNAL}}
+};
+struct WaitStep {
+  Nanoseconds duration;
+};
+using Step = std::variant<SetStep, FreezeStep, ThawStep, KillStep, NotifyStep, WaitStep>;
+
+struct Rule {
+  std::string name;
+  Expression when;
+  std::optional<Expression> until;
+  std::optional<Nanoseconds> cooldown;
+  std::vector<Step> then;
+  std::string fingerprint;  // a reload keeps the state of a rule whose text is the same
+};
+
+enum class Mode { kEnforce, kAudit, kOff };
+std::string_view to_string(Mode mode);
+
+struct Policy {
+  std::string name, description, file;
+  Place place;
+  bool host = false;  // kind: HostPolicy
+  std::int64_t priority = 0;
+  Mode mode = Mode::kEnforce;
+  Selector select;
+  std::vector<LimitValue> limits;
+  std::vector<Rule> rules;
+};
+
+// Sorted by priority, lowest first; equal ones by name, backwards: whoever comes later wins.
+struct PolicySet {
+  std::vector<Policy> policies;
+};
+
+struct LoadOutcome {
+  std::shared_ptr<const PolicySet> set;  // null where there is an error
+  std::vector<Diagnostic> diagnostics;   // errors and warnings, by file and place
+  bool good() const { return set != nullptr; }
+};
+
+struct PolicyFile {
+  std::string name, text;
+};
+LoadOutcome load_texts(const std::vector<PolicyFile>& files);
+// All *.yaml and *.yml of the folder, by name. A folder that is not there holds no policies. kSystem:
+// unreadable.
+Result<LoadOutcome> load_folder(const std::string& folder);
+
+}  // namespace plimsoll::policies

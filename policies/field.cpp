@@ -1,0 +1,119 @@
+#include "policies/field.h"
+
+#include <array>
+#include <cmath>
+
+namespace plimsoll::policies {
+namespace {
+
+constexpr double kNoEnd = 9.2e18;
+constexpr std::array kFields = {
+    FieldInfo{"cpu.max", "cpu.max", FieldKind::kCores, true, 0.01, 100'000},
+    FieldInfo{"cpu.burst", "cpu.max.burst", FieldKind::kSeconds, false, 0, 1},
+    FieldInfo{"cpu.weight", "cpu.weight", FieldKind::kCount, false, 1, 10'000},
+    FieldInfo{"cpu.idle", "cpu.idle", FieldKind::kFlag, false, 0, 1},
+    FieldInfo{"cpu.cpus", "cpuset.cpus", FieldKind::kCpuList, false, 0, 0},
+    FieldInfo{"memory.max", "memory.max", FieldKind::kBytes, true, 0, kNoEnd},
+    FieldInfo{"memory.high", "memory.high", FieldKind::kBytes, true, 0, kNoEnd},
+    FieldInfo{"memory.low", "memory.low", FieldKind::kBytes, true, 0, kNoEnd},
+    FieldInfo{"memory.min", "memory.min", FieldKind::kBytes, true, 0, kNoEnd},
+    FieldInfo{"memory.swap", "memory.swap.max", FieldKind::kBytes, true, 0, kNoEnd},
+    FieldInfo{"memory.oom_group", "memory.oom.group", FieldKind::kFlag, false, 0, 1},
+    FieldInfo{"pids.max", "pids.max", FieldKind::kCount, true, 0, 4'194'304},
+};
+
+constexpr auto kNames = [] {
+  std::array<std::string_view, kFields.size()> names;
+  for (std::size_t i = 0; i < kFields.size(); ++i) names[i] = kFields[i].name;
+  return names;
+}();
+
+constexpr double kPeriodMicroseconds = 100'000;
+constexpr std::uint64_t kPage = 4096;
+
+using model::Bound;
+
+template <typename T>
+std::optional<std::string> bound_text(const std::optional<Bound<T>>& bound) {
+  if (!bound) return std::nullopt;
+  if (bound->is_max()) return "max";
+  if constexpr (std::is_same_v<T, Bytes>) {
+    return std::to_string(bound->value().value);
+  } else {
+    return std::to_string(bound->value());
+  }
+}
+
+std::optional<std::string> cpu_max_text(const std::optional<model::CpuMax>& max) {
+  if (!max) return std::nullopt;
+  const std::string quota = max->quota.is_max() ? "max" : std::to_string(max->quota.value().count());
+  return quota + " " + std::to_string(max->period.count());
+}
+
+std::optional<std::string> flag_text(const std::optional<bool>& flag) {
+  if (!flag) return std::nullopt;
+  return *flag ? "1" : "0";
+}
+
+}  // namespace
+
+std::span<const FieldInfo> fields() { return kFields; }
+std::span<const std::string_view> field_names() { return kNames; }
+
+std::optional<FieldId> find_field(std::string_view name) {
+  for (FieldId id = 0; id < kFields.size(); ++id) {
+    if (kFields[id].name == name) return id;
+  }
+  return std::nullopt;
+}
+
+Unit unit_of(const FieldInfo& field) {
+  switch (field.kind) {
+    case FieldKind::kCores:
+      return Unit::kCores;
+    case FieldKind::kBytes:
+      return Unit::kBytes;
+    case FieldKind::kSeconds:
+      return Unit::kSeconds;
+    default:
+      return Unit::kCount;
+  }
+}
+
+std::string field_text(const FieldInfo& field, double value) {
+  switch (field.kind) {
+    case FieldKind::kCores:
+      return std::to_string(std::llround(value * kPeriodMicroseconds)) + " 100000";
+    case FieldKind::kBytes:
+      return std::to_string(static_cast<std::uint64_t>(std::max(0.0, value)) / kPage * kPage);
+    case FieldKind::kSeconds:
+      return std::to_string(std::llround(value * 1e6));
+    default:
+      return std::to_string(std::llround(value));
+  }
+}
+
+std::string field_max_text(const FieldInfo& field) {
+  return field.kind == FieldKind::kCores ? "max 100000" : "max";
+}
+
+std::optional<std::string> field_now(FieldId id, const model::Limits& limits) {
+  const std::string_view name = kFields[id].name;
+  if (name == "cpu.max") return cpu_max_text(limits.cpu_max);
+  if (name == "cpu.idle") return flag_text(limits.cpu_idle);
+  if (name == "cpu.cpus") return limits.cpus;
+  if (name == "cpu.burst") {
+    return limits.cpu_burst ? std::optional(std::to_string(limits.cpu_burst->count())) : std::nullopt;
+  }
+  if (name == "cpu.weight")
+    return limits.cpu_weight ? std::optional(std::to_string(*limits.cpu_weight)) : std::nullopt;
+  if (name == "memory.oom_group") return flag_text(limits.memory_oom_group);
+  if (name == "memory.max") return bound_text(limits.memory_max);
+  if (name == "memory.high") return bound_text(limits.memory_high);
+  if (name == "memory.low") return bound_text(limits.memory_low);
+  if (name == "memory.min") return bound_text(limits.memory_min);
+  if (name == "memory.swap") return bound_text(limits.memory_swap_max);
+  return bound_text(limits.pids_max);
+}
+
+}  // namespace plimsoll::policies

@@ -1,0 +1,39 @@
+// The limits that a policy may set: one table. Each has a name in the language, a control file, and one
+// canonical text that stands for its value, in policies, samples and decisions alike ("50000 100000",
+// "134217728", "max").
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "agent/model/limits.h"
+#include "policies/quantity.h"
+
+namespace plimsoll::policies {
+
+enum class FieldKind { kCores, kBytes, kCount, kSeconds, kFlag, kCpuList };
+
+struct FieldInfo {
+  std::string_view name;  // "cpu.max", "memory.swap"
+  std::string_view file;  // "memory.swap.max"
+  FieldKind kind;
+  bool may_be_max;
+  double least, most;  // of the number, in the unit's base
+};
+
+using FieldId = std::size_t;  // index into fields()
+std::span<const FieldInfo> fields();
+std::optional<FieldId> find_field(std::string_view name);
+std::span<const std::string_view> field_names();
+Unit unit_of(const FieldInfo& field);
+
+// The kernel's text for a number in the unit's base: memory is rounded down to whole pages, as the kernel
+// does itself.
+std::string field_text(const FieldInfo& field, double value);
+std::string field_max_text(const FieldInfo& field);  // "max", "max 100000"
+// What the cgroup has, in the same form; nullopt where it has no such file.
+std::optional<std::string> field_now(FieldId id, const model::Limits& limits);
+
+}  // namespace plimsoll::policies

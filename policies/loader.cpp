@@ -1,0 +1,247 @@
+// YAML files -> PolicySet. A set is taken as a whole: one error anywhere, and there is no set.
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <sstream>
+
+#include "policies/document.h"
+#include "policies/map_reader.h"
+#include "policies/spelling.h"
+#include "policies/step_parser.h"
+
+namespace plimsoll::policies {
+namespace {
+
+using Kind = YamlNode::Kind;
+namespace fs = std::filesystem;
+
+void parse_limits(const YamlNode& node, const ParseContext& context, std::vector<LimitValue>& limits) {
+  MapReader groups(node, "spec.limits", context.out);
+  // "90%" of a memory limit means of this policy's own memory.max.
+  std::optional<double> memory_max;
+  for (const std::string_view group : {"cpu", "memory", "pids"}) {
+    const YamlNode* found = groups.find(group);
+    if (found == nullptr) continue;
+    const std::string what = "spec.limits." + std::string(group);
+    MapReader reader(*found, what, context.out);
+    for (FieldId id = 0; id < fields().size(); ++id) {
+      const std::string_view name = fields()[id].name;
+      if (!name.starts_with(group) || name[group.size()] != '.') continue;
+      const std::string_view key = name.substr(group.size() + 1);
+      const YamlNode* value = reader.find(key);
+      if (value == nullptr) continue;
+      const auto quantity = parse_quantity(value->text);
+      if (group == "memory" && quantity && quantity->type.unit == Unit::kShare) {
+        if (memory_max) {
+          limits.push_back({id, field_text(fields()[id], *memory_max * quantity->value), value->place});
+        } else {
+          context.out.error(value->place,
+                            what + "." + std::string(key) +
+                                ": a percentage is of memory.max, which this policy does not set to a size");
+        }
+        continue;
+      }
+      const auto text = parse_field_value(id, *value, what + "." + std::string(key), context);
+      if (!text) continue;
+      if (name == "memory.max" && *text != "max") memory_max = quantity->value;
+      limits.push_back({id, *text, value->place});
+    }
+    reader.finish();
+  }
+  if (const YamlNode* io = groups.find("io"))
+    context.out.error(io->place, "spec.limits.io is not available yet");
+  groups.finish();
+}
+
+std::optional<Rule> parse_rule(const YamlNode& node, const ParseContext& context) {
+  MapReader reader(node, "a rule", context.out);
+  const std::string name = reader.text("name");
+  if (name.empty()) context.out.error(node.place, "a rule: 'name' is missing");
+  const YamlNode* when = reader.require("when");
+  const YamlNode* then = reader.require("then");
+  const YamlNode* until = reader.find("until");
+  const YamlNode* cooldown = reader.find("cooldown");
+  std::optional<Expression> condition, back;
+  std::vector<Step> steps;
+  std::optional<Nanoseconds> pause;
+  if (when != nullptr) condition = parse_condition(*when, "when", context);
+  if (until != nullptr) back = parse_condition(*until, "until", context);
+  if (cooldown != nullptr) pause = parse_duration_node(*cooldown, "cooldown", context);
+  if (then != nullptr) steps = parse_steps(*then, context);
+  reader.finish();
+  if (!condition) return std::nullopt;
+  return Rule{name, std::move(*condition), std::move(back), pause, std::move(steps), fingerprint(node)};
+}
+
+void parse_spec(const YamlNode& node, const ParseContext& context, Policy& policy) {
+  MapReader reader(node, "spec", context.out);
+  if (const YamlNode* priority = reader.find("priority")) {
+    const auto number = parse_number(priority->text);
+    if (!number || *number != static_cast<double>(static_cast<std::int64_t>(*number)) ||
+        std::abs(*number) > 1e6) {
+      context.out.error(priority->place,
+                        "spec.priority: expected a whole number, got " + policies::quoted(priority->text));
+    } else {
+      policy.priority = static_cast<std::int64_t>(*number);
+    }
+  }
+  if (const YamlNode* mode = reader.find("mode")) {
+    static constexpr std::array<std::string_view, 3> kModes = {"enforce", "audit", "off"};
+    const auto found = std::ranges::find(kModes, mode->text);
+    if (found == kModes.end()) {
+      context.out.error(mode->place, "spec.mode: " + policies::quoted(mode->text) +
+                                         did_you_mean(mode->text, kModes) + ", expected " + one_of(kModes));
+    } else {
+      policy.mode = static_cast<Mode>(found - kModes.begin());
+    }
+  }
+  if (!policy.host) {
+    if (const YamlNode* select = reader.require("select"))
+      policy.select = parse_selector(*select, "spec.select", context, true);
+    if (const YamlNode* limits = reader.find("limits")) parse_limits(*limits, context, policy.limits);
+    if (const YamlNode* autosize = reader.find("autosize"))
+      context.out.error(autosize->place, "spec.autosize is not available yet");
+  }
+  if (const YamlNode* rules = reader.find("rules")) {
+    if (rules->kind != Kind::kList) context.out.error(rules->place, "spec.rules: expected a list of rules");
+    std::set<std::string> names;
+    for (const YamlNode& one : rules->items) {
+      auto rule = parse_rule(one, context);
+      if (!rule) continue;
+      if (!names.insert(rule->name).second)
+        context.out.error(one.place,
+                          "rule " + policies::quoted(rule->name) + ": the name is taken by an earlier rule");
+      policy.rules.push_back(std::move(*rule));
+    }
+  }
+  reader.finish();
+  if (policy.limits.empty() && policy.rules.empty() && !context.out.has_errors()) {
+    context.out.warning(policy.place,
+                        "policy " + policies::quoted(policy.name) + " has neither limits nor rules");
+  }
+}
+
+std::optional<Policy> parse_document(const YamlNode& node, std::string_view source, Diagnostics& out) {
+  Policy policy;
+  policy.file = out.file();
+  policy.place = node.place;
+  MapReader reader(node, "a policy", out);
+  const std::string version = reader.text("apiVersion");
+  if (version != "plimsoll/v1")
+    out.error(node.place, "apiVersion: expected plimsoll/v1, got " + policies::quoted(version));
+  const std::string kind = reader.text("kind");
+  if (kind != "Policy" && kind != "HostPolicy")
+    out.error(node.place, "kind: expected Policy or HostPolicy, got " + policies::quoted(kind));
+  policy.host = kind == "HostPolicy";
+  if (const YamlNode* metadata = reader.require("metadata")) {
+    MapReader inside(*metadata, "metadata", out);
+    policy.name = inside.text("name");
+    policy.description = inside.text("description");
+    inside.finish();
+    const bool good =
+        !policy.name.empty() && policy.name.size() <= 63 &&
+        policy.name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") ==
+            std::string::npos;
+    if (!good)
+      out.error(metadata->place, "metadata.name: expected 1 to 63 letters, digits, '.', '_' or '-', got " +
+                                     policies::quoted(policy.name));
+  }
+  const ParseContext context{source, out, policy.host};
+  if (const YamlNode* spec = reader.require("spec")) parse_spec(*spec, context, policy);
+  reader.finish();
+  return policy;
+}
+
+bool selects_alike(const Selector& a, const Selector& b) {
+  // Selections are taken as overlapping unless one label key asks for different fixed values.
+  for (const auto& [key, globs] : a.labels) {
+    const auto other = b.labels.find(key);
+    if (other == b.labels.end()) continue;
+    const bool meet = std::ranges::any_of(globs, [&](const Glob& one) {
+      return std::ranges::any_of(other->second, [&](const Glob& two) {
+        return one.matches(two.pattern()) || two.matches(one.pattern());
+      });
+    });
+    if (!meet) return false;
+  }
+  return true;
+}
+
+void warn_of_ties(const std::vector<Policy>& policies, std::vector<Diagnostic>& out) {
+  for (std::size_t i = 0; i < policies.size(); ++i) {
+    for (std::size_t j = i + 1; j < policies.size(); ++j) {
+      const Policy& a = policies[i];
+      const Policy& b = policies[j];
+      if (a.priority != b.priority || a.host || b.host || !selects_alike(a.select, b.select)) continue;
+      for (const LimitValue& limit : a.limits) {
+        const auto twin = std::ranges::find(b.limits, limit.field, &LimitValue::field);
+        if (twin == b.limits.end() || twin->text == limit.text) continue;
+        out.push_back({b.file, twin->place,
+                       "policies '" + a.name + "' and '" + b.name + "' have the same priority and both set " +
+                           std::string(fields()[limit.field].name) + "; '" + std::min(a.name, b.name) +
+                           "' wins where both select a container",
+                       true});
+      }
+    }
+  }
+}
+
+}  // namespace
+
+std::string_view to_string(Mode mode) {
+  static constexpr std::array<std::string_view, 3> kNames = {"enforce", "audit", "off"};
+  return kNames[static_cast<std::size_t>(mode)];
+}
+
+LoadOutcome load_texts(const std::vector<PolicyFile>& files) {
+  LoadOutcome outcome;
+  auto set = std::make_shared<PolicySet>();
+  bool good = true;
+  std::map<std::string, std::string> seen;
+  for (const PolicyFile& file : files) {
+    Diagnostics out(file.name);
+    for (const YamlNode& document : parse_yaml(file.text, out)) {
+      if (document.kind == Kind::kNull) continue;
+      auto policy = parse_document(document, file.text, out);
+      if (!policy) continue;
+      const auto [first, fresh] = seen.emplace(policy->name, file.name);
+      if (!fresh)
+        out.error(policy->place, "policy " + policies::quoted(policy->name) +
+                                     ": the name is taken by one in " + first->second);
+      set->policies.push_back(std::move(*policy));
+    }
+    good = good && !out.has_errors();
+    for (Diagnostic& one : std::move(out).take()) outcome.diagnostics.push_back(std::move(one));
+  }
+  if (!good) return outcome;
+  warn_of_ties(set->policies, outcome.diagnostics);
+  std::ranges::sort(set->policies, [](const Policy& a, const Policy& b) {
+    return a.priority != b.priority ? a.priority < b.priority : a.name > b.name;
+  });
+  outcome.set = std::move(set);
+  return outcome;
+}
+
+Result<LoadOutcome> load_folder(const std::string& folder) {
+  std::vector<PolicyFile> files;
+  std::error_code code;
+  if (!fs::exists(folder, code)) return load_texts({});
+  for (fs::directory_iterator entry(folder, code), end; !code && entry != end; entry.increment(code)) {
+    const std::string extension = entry->path().extension();
+    if (extension == ".yaml" || extension == ".yml") files.push_back({entry->path().string(), ""});
+  }
+  if (code) return fail("read policy folder " + folder + ": " + code.message());
+  std::ranges::sort(files, {}, &PolicyFile::name);
+  for (PolicyFile& file : files) {
+    std::ifstream in(file.name, std::ios::binary);
+    std::ostringstream text;
+    if (!in || !(text << in.rdbuf() || in.eof() || fs::is_empty(file.name, code)))
+      return fail_errno("read policy " + file.name);
+    file.text = text.str();
+  }
+  return load_texts(files);
+}
+
+}  // namespace plimsoll::policies

@@ -1,0 +1,324 @@
+#include "policies/step_parser.h"
+
+#include <signal.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "policies/map_reader.h"
+#include "policies/spelling.h"
+
+namespace plimsoll::policies {
+namespace {
+
+using Kind = YamlNode::Kind;
+
+std::optional<int> signal_number(std::string_view text) {
+  if (text.starts_with("SIG")) text.remove_prefix(3);
+  for (int number = 1; number < 32; ++number) {
+    const char* name = ::sigabbrev_np(number);
+    if (name != nullptr && text == name) return number;
+  }
+  const auto number = parse_u64(text);
+  if (number && *number > 0 && *number < 65) return static_cast<int>(*number);
+  return std::nullopt;
+}
+
+// "+10% up to 1GiB", "-20% down to 64MiB", "+10%".
+bool parse_change(std::string_view text, SetStep& step, Unit unit, std::string& problem) {
+  const bool up = text.front() == '+';
+  const std::string_view words = up ? " up to " : " down to ";
+  const auto bound_at = text.find(words);
+  const auto percent =
+      parse_quantity(text.substr(1, bound_at == std::string_view::npos ? bound_at : bound_at - 1));
+  if (!percent || percent->type.unit != Unit::kShare) {
+    problem = "expected a change such as '+10% up to 1GiB' or '-20% down to 64MiB'";
+    return false;
+  }
+  step.change = up ? percent->value : -percent->value;
+  if (bound_at == std::string_view::npos) return true;
+  const auto bound = parse_quantity(text.substr(bound_at + words.size()));
+  if (!bound || !comparable(bound->type, {unit, false, false})) {
+    problem = "the bound of a change: expected " + std::string(describe(unit)) + " such as " +
+              std::string(example(unit));
+    return false;
+  }
+  step.bound = bound->value;
+  return true;
+}
+
+std::optional<Step> parse_set_value(FieldId id, const YamlNode& node, const ParseContext& context) {
+  const FieldInfo& field = fields()[id];
+  const std::string what = "set." + std::string(field.name);
+  SetStep step;
+  step.field = id;
+  const bool computed = field.kind == FieldKind::kCores || field.kind == FieldKind::kBytes ||
+                        field.kind == FieldKind::kCount || field.kind == FieldKind::kSeconds;
+  if (node.kind != Kind::kScalar || node.text.empty() || !computed || node.text == "max") {
+    const auto text = parse_field_value(id, node, what, context);
+    if (!text) return std::nullopt;
+    step.text = *text;
+    return step;
+  }
+  if (node.text.front() == '+' || node.text.front() == '-') {
+    std::string problem;
+    if (parse_change(node.text, step, unit_of(field), problem)) return step;
+    context.out.error(node.place, what + ": " + problem + ", got " + policies::quoted(node.text));
+    return std::nullopt;
+  }
+  auto value = Expression::value(node.text, unit_of(field), {.host_only = context.host});
+  if (!value) {
+    context.out.error(place_in_scalar(context.source, node, value.error().at),
+                      what + ": " + value.error().message);
+    return std::nullopt;
+  }
+  step.value = std::move(*value);
+  return step;
+}
+
+void parse_set(const YamlNode& node, const ParseContext& context, std::vector<Step>& steps) {
+  MapReader reader(node, "set", context.out);
+  const bool force = reader.flag("force").value_or(false);
+  std::size_t found = 0;
+  for (FieldId id = 0; id < fields().size(); ++id) {
+    const YamlNode* value = reader.find(fields()[id].name);
+    if (value == nullptr) continue;
+    ++found;
+    if (auto step = parse_set_value(id, *value, context)) {
+      std::get<SetStep>(*step).force = force;
+      steps.push_back(std::move(*step));
+    }
+  }
+  reader.finish();
+  if (found == 0)
+    context.out.error(node.place, "set: names no limit, expected one such as memory.high: 90% of memory.max");
+}
+
+void parse_kill(const YamlNode& node, const ParseContext& context, std::vector<Step>& steps) {
+  KillStep step;
+  MapReader reader(node, "kill", context.out);
+  if (const std::string text = reader.text("signal"); !text.empty()) {
+    if (const auto number = signal_number(text)) {
+      step.signal = *number;
+    } else {
+      context.out.error(
+          node.place, "kill.signal: " + policies::quoted(text) + " is no signal, expected one such as TERM");
+    }
+  }
+  if (const YamlNode* grace = reader.find("grace")) {
+    step.grace = parse_duration_node(*grace, "kill.grace", context).value_or(step.grace);
+  }
+  const YamlNode* victim = reader.find("victim");
+  if (context.host && victim == nullptr) {
+    context.out.error(node.place,
+                      "kill: a HostPolicy says who, expected 'victim: {among: SELECT, most: SIGNAL}'");
+  } else if (!context.host && victim != nullptr) {
+    context.out.error(
+        victim->place,
+        "kill.victim: only a HostPolicy chooses a victim; a Policy kills the container it selected");
+  } else if (victim != nullptr) {
+    MapReader inside(*victim, "kill.victim", context.out);
+    if (const YamlNode* among = inside.require("among")) {
+      step.among = parse_selector(*among, "kill.victim.among", context, true);
+    }
+    const std::string most = inside.text("most");
+    const auto signal = find_signal(most);
+    if (!signal || signals()[*signal].host) {
+      context.out.error(victim->place, "kill.victim.most: " + policies::quoted(most) +
+                                           " is no signal of a container" +
+                                           did_you_mean(most, signal_names(false)));
+    } else {
+      step.most = *signal;
+    }
+    inside.finish();
+  }
+  reader.finish();
+  steps.emplace_back(std::move(step));
+}
+
+constexpr std::array<std::string_view, 6> kActions = {"set", "freeze", "thaw", "kill", "notify", "wait"};
+constexpr std::array<std::string_view, 3> kLater = {"reclaim", "stop", "restart"};
+
+void parse_step(const YamlNode& node, const ParseContext& context, std::vector<Step>& steps) {
+  // "- thaw" and "- freeze" may stand alone.
+  if (node.kind == Kind::kScalar && (node.text == "thaw" || node.text == "freeze")) {
+    if (context.host)
+      return context.out.error(node.place, node.text + ": a HostPolicy may kill and notify only");
+    node.text == "thaw" ? steps.emplace_back(ThawStep{}) : steps.emplace_back(FreezeStep{});
+    return;
+  }
+  if (node.kind != Kind::kMap || node.keys.size() != 1) {
+    return context.out.error(node.place,
+                             "an action: expected one of " + one_of(kActions) + " with its value");
+  }
+  const std::string& name = node.keys[0].text;
+  const YamlNode& value = node.items[0];
+  if (std::ranges::find(kLater, name) != kLater.end()) {
+    return context.out.error(node.keys[0].place, "action " + policies::quoted(name) +
+                                                     " is not available yet, expected " + one_of(kActions));
+  }
+  if (context.host && (name == "set" || name == "freeze" || name == "thaw")) {
+    return context.out.error(node.keys[0].place, name + ": a HostPolicy may kill and notify only");
+  }
+  if (name == "set") return parse_set(value, context, steps);
+  if (name == "kill") return parse_kill(value, context, steps);
+  if (name == "thaw") return void(steps.emplace_back(ThawStep{}));
+  if (name == "freeze") {
+    if (const auto duration = parse_duration_node(value, "freeze", context))
+      steps.emplace_back(FreezeStep{*duration});
+    return;
+  }
+  if (name == "wait") {
+    if (const auto duration = parse_duration_node(value, "wait", context))
+      steps.emplace_back(WaitStep{*duration});
+    return;
+  }
+  if (name == "notify") {
+    if (value.kind == Kind::kScalar && !value.text.empty())
+      return void(steps.emplace_back(NotifyStep{value.text}));
+    return context.out.error(value.place, "notify: expected a text");
+  }
+  context.out.error(node.keys[0].place, "unknown action " + policies::quoted(name) +
+                                            did_you_mean(name, kActions) + ", expected " + one_of(kActions));
+}
+
+std::vector<Glob> parse_globs(const YamlNode& node, const std::string& what, Glob::Kind kind,
+                              const ParseContext& context) {
+  std::vector<Glob> globs;
+  const auto add = [&](const YamlNode& one) {
+    if (one.kind != Kind::kScalar)
+      return context.out.error(one.place,
+                               what + ": expected a text, got " + std::string(kind_name(one.kind)));
+    auto glob = Glob::parse(one.text, kind);
+    if (!glob) return context.out.error(one.place, what + ": " + glob.error().message());
+    globs.push_back(std::move(*glob));
+  };
+  if (node.kind == Kind::kList) {
+    for (const YamlNode& one : node.items) add(one);
+    if (node.items.empty()) context.out.error(node.place, what + ": an empty list selects nothing");
+  } else {
+    add(node);
+  }
+  return globs;
+}
+
+}  // namespace
+
+std::vector<Step> parse_steps(const YamlNode& list, const ParseContext& context) {
+  std::vector<Step> steps;
+  if (list.kind != Kind::kList || list.items.empty()) {
+    context.out.error(list.place, "then: expected a list of actions");
+    return steps;
+  }
+  for (const YamlNode& node : list.items) parse_step(node, context, steps);
+  return steps;
+}
+
+Selector parse_selector(const YamlNode& node, const std::string& what, const ParseContext& context,
+                        bool allow_except) {
+  Selector select;
+  MapReader reader(node, what, context.out);
+  if (const YamlNode* labels = reader.find("labels")) {
+    if (labels->kind != Kind::kMap)
+      context.out.error(labels->place, what + ".labels: expected a map of key: value");
+    for (std::size_t i = 0; i < labels->keys.size(); ++i) {
+      select.labels[labels->keys[i].text] =
+          parse_globs(labels->items[i], what + ".labels." + labels->keys[i].text, Glob::Kind::kText, context);
+    }
+  }
+  const auto globs = [&](std::string_view key, Glob::Kind kind, std::vector<Glob>& into) {
+    if (const YamlNode* found = reader.find(key))
+      into = parse_globs(*found, what + "." + std::string(key), kind, context);
+  };
+  globs("names", Glob::Kind::kText, select.names);
+  globs("images", Glob::Kind::kText, select.images);
+  globs("cgroups", Glob::Kind::kPath, select.cgroups);
+  globs("namespaces", Glob::Kind::kText, select.namespaces);
+  if (const YamlNode* runtimes = reader.find("runtimes")) {
+    static constexpr std::array<std::string_view, 6> kRuntimes = {"plimsoll",   "docker", "podman",
+                                                                  "containerd", "crio",   "systemd"};
+    const std::vector<YamlNode> single = {*runtimes};
+    for (const YamlNode& one : runtimes->kind == Kind::kList ? runtimes->items : single) {
+      const auto runtime = model::runtime_from(one.text);
+      if (runtime && *runtime != model::Runtime::kOther) {
+        select.runtimes.push_back(*runtime);
+      } else {
+        context.out.error(one.place, what + ".runtimes: unknown runtime " + policies::quoted(one.text) +
+                                         did_you_mean(one.text, kRuntimes) + ", expected " +
+                                         one_of(kRuntimes));
+      }
+    }
+  }
+  if (allow_except) {
+    if (const YamlNode* except = reader.find("except")) {
+      select.except =
+          std::make_shared<const Selector>(parse_selector(*except, what + ".except", context, false));
+    }
+  }
+  reader.finish();
+  const bool empty = select.labels.empty() && select.names.empty() && select.images.empty() &&
+                     select.cgroups.empty() && select.namespaces.empty() && select.runtimes.empty();
+  if (empty && node.keys.empty())
+    context.out.error(
+        node.place,
+        what + ": selects nothing, expected labels, names, images, cgroups, runtimes or namespaces");
+  return select;
+}
+
+std::optional<Nanoseconds> parse_duration_node(const YamlNode& node, const std::string& what,
+                                               const ParseContext& context) {
+  if (node.kind == Kind::kScalar) {
+    if (const auto duration = parse_duration(node.text)) return *duration;
+  }
+  context.out.error(node.place, what + ": expected a duration such as 10s, got " +
+                                    (node.kind == Kind::kScalar ? policies::quoted(node.text)
+                                                                : std::string(kind_name(node.kind))));
+  return std::nullopt;
+}
+
+std::optional<Expression> parse_condition(const YamlNode& node, const std::string& what,
+                                          const ParseContext& context) {
+  if (node.kind != Kind::kScalar) {
+    context.out.error(node.place, what + ": expected a condition, got " + std::string(kind_name(node.kind)));
+    return std::nullopt;
+  }
+  auto condition = Expression::condition(node.text, {.host_only = context.host});
+  if (condition) return std::move(*condition);
+  context.out.error(place_in_scalar(context.source, node, condition.error().at),
+                    what + ": " + condition.error().message);
+  return std::nullopt;
+}
+
+std::optional<std::string> parse_field_value(FieldId id, const YamlNode& node, const std::string& what,
+                                             const ParseContext& context) {
+  const FieldInfo& field = fields()[id];
+  const auto refuse = [&](const std::string& expected) {
+    context.out.error(node.place, what + ": expected " + expected + ", got " +
+                                      (node.kind == Kind::kScalar ? policies::quoted(node.text)
+                                                                  : std::string(kind_name(node.kind))));
+    return std::optional<std::string>();
+  };
+  if (field.kind == FieldKind::kFlag) {
+    if (node.text == "true") return "1";
+    if (node.text == "false") return "0";
+    return refuse("true or false");
+  }
+  if (field.kind == FieldKind::kCpuList) {
+    const bool good = node.kind == Kind::kScalar && !node.text.empty() &&
+                      node.text.find_first_not_of("0123456789,-") == std::string::npos;
+    return good ? std::optional(node.text) : refuse("a list of CPUs such as \"0-3\"");
+  }
+  if (field.may_be_max && node.text == "max") return field_max_text(field);
+  const Unit unit = unit_of(field);
+  const std::string wanted = std::string(describe(unit)) + " such as " + std::string(example(unit)) +
+                             (field.may_be_max ? ", or max" : "");
+  const auto quantity = node.kind == Kind::kScalar ? parse_quantity(node.text) : invalid("");
+  if (!quantity || !comparable(quantity->type, {unit, false, false})) return refuse(wanted);
+  if (quantity->value < field.least || quantity->value > field.most) {
+    return refuse("a value from " + format_number(field.least) + " to " + format_number(field.most));
+  }
+  return field_text(field, quantity->value);
+}
+
+}  // namespace plimsoll::policies

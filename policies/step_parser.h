@@ -1,0 +1,30 @@
+// Parses the action list of a rule (`then`).
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "policies/document.h"
+#include "policies/yaml_tree.h"
+
+namespace plimsoll::policies {
+
+// What the parsers of one file share.
+struct ParseContext {
+  std::string_view source;  // the file's text, for places inside scalars
+  Diagnostics& out;
+  bool host = false;  // HostPolicy
+};
+
+std::vector<Step> parse_steps(const YamlNode& list, const ParseContext& context);
+Selector parse_selector(const YamlNode& node, const std::string& what, const ParseContext& context,
+                        bool allow_except);
+std::optional<Nanoseconds> parse_duration_node(const YamlNode& node, const std::string& what,
+                                               const ParseContext& context);
+std::optional<Expression> parse_condition(const YamlNode& node, const std::string& what,
+                                          const ParseContext& context);
+// The kernel's text for a fixed value of a field ("256MiB", "max", "0-3", "true"); errors are told.
+std::optional<std::string> parse_field_value(FieldId field, const YamlNode& node, const std::string& what,
+                                             const ParseContext& context);
+
+}  // namespace plimsoll::policies
