@@ -42,7 +42,7 @@ std::string_view nearest(std::string_view word, std::span<const std::string_view
 
 std::string did_you_mean(std::string_view word, std::span<const std::string_view> known) {
   const std::string_view near = nearest(word, known);
-  return near.empty() ? "" : " (did you mean '" + std::string(near) + "'?)";
+  return near.empty() || near == word ? "" : " (did you mean '" + std::string(near) + "'?)";
 }
 
 std::string one_of(std::span<const std::string_view> words) {
