@@ -15,3 +15,5 @@ target_link_libraries(vm_launch PRIVATE plimsoll_oci plimsoll_shim plimsoll_opti
 target_compile_definitions(vm_launch PRIVATE PLIMSOLL_RUNTIME="$<TARGET_FILE:plimsoll-runtime>"
   PLIMSOLL_PROBE="$<TARGET_FILE:vm_launch_probe>")
 add_dependencies(vm_launch plimsoll-runtime vm_launch_probe)
+
+plimsoll_fuzz_target(oci_config plimsoll_launch)
