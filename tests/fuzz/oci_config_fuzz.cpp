@@ -1,5 +1,5 @@
-// config.json and process.json are what a stranger's bundle brings. Whatever parses is planned, and survives the
-// trip through our own writer.
+// config.json and process.json are what a stranger's bundle brings. Whatever parses is planned, and survives
+// the trip through our own writer.
 #include <cstdint>
 #include <cstdlib>
 #include <string_view>

@@ -17,3 +17,10 @@ target_compile_definitions(vm_launch PRIVATE PLIMSOLL_RUNTIME="$<TARGET_FILE:pli
 add_dependencies(vm_launch plimsoll-runtime vm_launch_probe)
 
 plimsoll_fuzz_target(oci_config plimsoll_launch)
+
+add_executable(launch_bare bench/launch_bare.c)
+target_link_options(launch_bare PRIVATE -static)
+plimsoll_bench(launch plimsoll_oci)
+target_compile_definitions(bench_launch PRIVATE PLIMSOLL_RUNTIME="$<TARGET_FILE:plimsoll-runtime>"
+  PLIMSOLL_BARE="$<TARGET_FILE:launch_bare>")
+add_dependencies(bench_launch plimsoll-runtime launch_bare)
