@@ -60,7 +60,8 @@ Result<NamespacePlan> plan_namespaces(const oci::Spec& spec) {
         "linux.namespaces: a mount namespace is missing; without one the host's mounts would change");
   }
   // A joined user namespace must be entered first: it gives the right to enter the others.
-  std::ranges::stable_partition(out.join, [](const JoinNamespace& one) { return one.flag == CLONE_NEWUSER; });
+  const auto user = std::ranges::find(out.join, CLONE_NEWUSER, &JoinNamespace::flag);
+  if (user != out.join.end()) std::rotate(out.join.begin(), user, user + 1);
   return out;
 }
 

@@ -65,8 +65,12 @@ Result<std::string> sysctl_path(const std::string& name, const NamespacePlan& na
   for (char& c : dotted) {
     if (slashes && (c == '/' || c == '.')) c = c == '/' ? '.' : '/';
   }
-  if (first == std::string::npos || dotted.find("..") != std::string::npos || dotted.starts_with('.') ||
-      dotted.ends_with('.')) {
+  std::string path = dotted;
+  for (char& c : path) {
+    if (c == '.' || c == '/') c = c == '.' ? '/' : '.';
+  }
+  // "net/../kernel/panic" begins like a network's name and is none.
+  if (first == std::string::npos || clean_path(path) != "/" + path) {
     return invalid(place + ": is not the name of a sysctl");
   }
   const bool ipc = std::ranges::any_of(kIpcSysctls, [&](std::string_view known) {
@@ -79,10 +83,7 @@ Result<std::string> sysctl_path(const std::string& name, const NamespacePlan& na
     return invalid(place + ": belongs to a namespace that this container shares with the host");
   }
   if (!ipc && !uts && !net) return invalid(place + ": is not in a namespace, it would change the host");
-  for (char& c : dotted) {
-    if (c == '.' || c == '/') c = c == '.' ? '/' : '.';
-  }
-  return dotted;
+  return path;
 }
 
 Result<std::string> cgroup_path(const std::string& asked, const std::string& id) {

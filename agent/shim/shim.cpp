@@ -1,7 +1,9 @@
 #include "agent/shim/shim.h"
 
 #include <fcntl.h>
+#include <link.h>
 #include <malloc.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -10,6 +12,7 @@
 #include <sys/wait.h>
 
 #include <csignal>
+#include <cstdint>
 #include <cstring>
 
 #include "agent/kernel/file.h"
@@ -70,6 +73,20 @@ void let_go_of_stdio() {
   for (int fd = 0; null && fd < 3; ++fd) ::dup2(null.get(), fd);
 }
 
+// Starting up touches most of the program; waiting touches little of it. The pages stay in the page cache, and
+// come back where they are used.
+int forget_segment(dl_phdr_info* info, std::size_t, void*) {
+  static const auto kPage = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  for (int i = 0; i < info->dlpi_phnum; ++i) {
+    const auto& segment = info->dlpi_phdr[i];
+    if (segment.p_type != PT_LOAD || (segment.p_flags & PF_W) != 0) continue;
+    const std::uintptr_t begin = (info->dlpi_addr + segment.p_vaddr) & ~(kPage - 1);
+    const std::uintptr_t end = info->dlpi_addr + segment.p_vaddr + segment.p_memsz;
+    ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+  }
+  return 0;
+}
+
 // Undoes make_process.
 void discard(const Options& options, const Held& held) {
   ::kill(held.pid, SIGKILL);
@@ -126,6 +143,7 @@ Result<> serve(const Options& options, int& ready) {
   Loop loop(options, clock, prepared.dir.get(), std::move(log), std::move(held), std::move(cgroup));
   tell_ready(ready, "ok " + std::to_string(pid));
   ::malloc_trim(0);
+  ::dl_iterate_phdr(forget_segment, nullptr);
   return loop.run(std::move(prepared.listener), std::move(prepared.signals));
 }
 
