@@ -32,10 +32,14 @@ void ended(const Scrape& scrape, const LabelsEmit& emit) {
   for (const EndedContainer& one : scrape.now->ended) {
     const auto value = kValue(one);
     if (!value) continue;
-    const std::array<Label, 4> labels = {{{"id", one.ref->cgroup},
+    // A container that is started over and over ends under one name and path each time: the inode of its
+    // cgroup tells its ends apart, and Prometheus takes no series twice.
+    const std::string cgroup_id = std::to_string(one.ref->id.inode);
+    const std::array<Label, 5> labels = {{{"id", one.ref->cgroup},
                                           {"name", one.ref->name},
                                           {"image", one.ref->image},
-                                          {"container_id", one.ref->container_id}}};
+                                          {"container_id", one.ref->container_id},
+                                          {"cgroup_id", cgroup_id}}};
     emit(labels, *value);
   }
 }

@@ -158,6 +158,8 @@ DecisionRecord Executor::carry_out(const model::Decision& decision) {
   if (const auto* notify = std::get_if<model::Notify>(&decision.action)) {
     record.detail = notify->text;
     conclude(record, decision.audit ? Outcome::kAudited : Outcome::kDone);
+  } else if (!decision.refusal.empty()) {
+    conclude(record, Outcome::kRefused, decision.refusal);
   } else if (decision.audit) {
     conclude(record, Outcome::kAudited);
   } else if (auto cgroup = open(*decision.container); !cgroup) {

@@ -57,6 +57,7 @@ struct Decision {
   Cause cause = Cause::kRule;
   bool audit = false;  // decide and report, touch nothing
   Action action;
+  std::string refusal;  // not empty: a safety rule forbids the action; it is recorded, not carried out
   std::vector<std::pair<std::string, std::string>> seen;  // signal -> value as text, in the condition's order
   BootTime breach;   // when the condition began to hold (before its `for`)
   BootTime decided;  // when the engine decided

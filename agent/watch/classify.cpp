@@ -47,12 +47,13 @@ bool is_id(std::string_view text) {
          });
 }
 
-// The uid in "pod<uid>" and "kubepods[-burstable|-besteffort]-pod<uid with _>.slice"; empty for other names.
+// The uid in "pod<uid>" and "[kubelet-]kubepods[-burstable|-besteffort]-pod<uid with _>.slice"; empty for
+// other names.
 std::string pod_uid(std::string_view folder) {
   std::string_view uid = folder;
-  if (uid.starts_with("kubepods-") && uid.ends_with(".slice")) {
+  if (uid.ends_with(".slice") && uid.find("kubepods-") != std::string_view::npos) {
     uid.remove_suffix(6);
-    const std::size_t pod = uid.find("-pod");
+    const std::size_t pod = uid.rfind("-pod");
     if (pod == std::string_view::npos) return {};
     uid.remove_prefix(pod + 1);
   }
@@ -76,7 +77,7 @@ bool stands_there(const Rule& rule, const Position& at, bool in_pod) {
     case Place::kInPod:
       return in_pod;
     case Place::kTwoDeep:
-      return at.depth == 2;
+      return at.depth == 2 && at.parent != "libpod_parent";  // there it is a Podman pod
   }
   return false;
 }

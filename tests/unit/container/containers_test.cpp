@@ -74,8 +74,8 @@ class Lifecycle : public testing::Test {
   }
   void TearDown() override {
     if (all_) {
-      for (const auto& one : *all_->list({.all = true}))
-        (void)all_->remove(one["Id"].get<std::string>(), true);
+      const auto listed = all_->list({.all = true});
+      for (const auto& one : *listed) (void)all_->remove(one["Id"].get<std::string>(), true);
     }
     all_.reset();
     store_.reset();

@@ -1,6 +1,7 @@
 #include "agent/container/logs.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cstdio>
@@ -82,7 +83,9 @@ TEST_F(Logs, FollowsOverRotationsWithoutLossOrDouble) {
   while (!(*reader)->ended()) {
     auto line = (*reader)->next();
     ASSERT_TRUE(line);
-    if (*line) ASSERT_EQ((*line)->text, std::to_string(expected++));
+    if (*line) {
+      ASSERT_EQ((*line)->text, std::to_string(expected++));
+    }
   }
   writer.join();
   EXPECT_EQ(expected, kLines);

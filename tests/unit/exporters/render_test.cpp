@@ -175,7 +175,7 @@ TEST(Render, ComputesWhatTheContractSays) {
   EXPECT_EQ(line_of(text, "plimsoll_load_ratio" + web + ",resource=\"pids\""),
             "plimsoll_load_ratio" + web + ",resource=\"pids\"} 0.1");
   EXPECT_NE(text.find("plimsoll_container_exit_code{id=\"/plimsoll/"
-                      "abc\",name=\"short\",image=\"demo:latest\",container_id=\"abc\"} 137"),
+                      "abc\",name=\"short\",image=\"demo:latest\",container_id=\"abc\",cgroup_id=\"8\"} 137"),
             std::string::npos);
   EXPECT_EQ(text.find("secret"), std::string::npos);
 }

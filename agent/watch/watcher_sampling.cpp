@@ -1,0 +1,149 @@
+// Watcher's half that reads: all containers once a tick, and where PSI triggers stand.
+#include <fcntl.h>
+
+#include <algorithm>
+#include <array>
+
+#include "agent/kernel/cgroup.h"
+#include "agent/watch/watcher.h"
+
+namespace plimsoll::watch {
+namespace {
+
+// Keys of the host's own triggers. Inodes of cgroups begin at 1, the root, which has no trigger of its own.
+struct HostTrigger {
+  std::uint64_t key;
+  const char* resource;
+  double share;  // of the window: the CPU is waited for all the time on a machine that is merely busy
+};
+constexpr std::uint64_t kFirstHostKey = 1ULL << 63;
+constexpr std::array<HostTrigger, 3> kHostTriggers = {
+    {{kFirstHostKey, "memory", 0.1}, {kFirstHostKey + 1, "io", 0.3}, {kFirstHostKey + 2, "cpu", 0.5}}};
+
+// A container that has not stalled for these many ticks gives its trigger up to one that does.
+constexpr std::uint64_t kQuietTicks = 60;
+
+bool bounded(const std::optional<model::Bound<Bytes>>& limit) { return limit && !limit->is_max(); }
+
+}  // namespace
+
+void Watcher::sample_root() {
+  if (!root_reader_) {
+    const std::string path = options_.cgroup_mount;
+    auto folder = kernel::Cgroup::open(path);
+    if (!folder) return;
+    auto reader = CgroupReader::open(path, folder->id(), budget_);
+    if (!reader) return;
+    root_reader_ = std::make_unique<CgroupReader>(*std::move(reader));
+    root_.emplace();
+  }
+  root_->taken = clock_.boot();
+  (void)root_reader_->read(*root_, ground_.buffer);  // the root does not vanish
+  for (model::IoStat& stat : root_->io) {
+    const auto name = ground_.device_names.find({stat.major, stat.minor});
+    stat.device = name != ground_.device_names.end()
+                      ? name->second
+                      : std::to_string(stat.major) + ":" + std::to_string(stat.minor);
+  }
+  // The root cgroup's pressure is the machine's.
+  root_->pressure = host_.pressure;
+}
+
+void Watcher::sample_all() {
+  host_ = host_reader_.read(clock_.boot(), ground_.buffer);
+  sample_root();
+  std::vector<model::CgroupId> gone;
+  for (const auto& [path, tracked] : tracked_) {
+    identify(*tracked);
+    if (tracked->sampler.take(tick_, tracked->ref->init_pid, ground_)) {
+      after_reading(*tracked);
+    } else {
+      gone.push_back(tracked->ref->id);
+    }
+  }
+  // inotify will say so too; by then they are unknown.
+  for (const model::CgroupId id : gone) vanished(id);
+}
+
+void Watcher::prune_ended(WallTime now) {
+  while (!ended_.empty() &&
+         (ended_.size() > options_.most_ended || now - ended_.front().vanished > options_.keep_ended)) {
+    ended_.pop_front();
+  }
+}
+
+void Watcher::arm_host() {
+  for (const HostTrigger& host : kHostTriggers) {
+    kernel::PsiThreshold wanted = options_.pressure;
+    wanted.stall =
+        Microseconds(static_cast<std::int64_t>(host.share * static_cast<double>(wanted.window.count())));
+    auto trigger = kernel::PsiTrigger::open(AT_FDCWD, options_.proc + "/pressure/" + host.resource, wanted);
+    if (!trigger) {
+      warnings_.push_back(trigger.error().message());
+      listener_.reset();  // what the host's own files refuse, a cgroup's will too
+      pressure_window_ = Microseconds{0};
+      return;
+    }
+    pressure_window_ = trigger->threshold().window;
+    if (const auto added = listener_->add(host.key, *std::move(trigger)); !added) {
+      warnings_.push_back(added.error().message());
+    }
+  }
+}
+
+void Watcher::arm(Tracked& tracked) {
+  auto trigger =
+      kernel::PsiTrigger::open(tracked.sampler.reader().folder(), "memory.pressure", options_.pressure);
+  if (!trigger) return;  // gone, or its cgroup.pressure is 0; the tick still sees its pressure
+  (void)listener_->add(tracked.ref->id.inode, *std::move(trigger));
+}
+
+void Watcher::arm_triggers() {
+  if (!listener_) return;
+  std::vector<Tracked*> waiting;
+  std::vector<Tracked*> quiet;
+  std::size_t armed = 0;
+  for (const auto& [path, tracked] : tracked_) {
+    const model::Sample& last = tracked->sampler.last();
+    if (!last.pressure.memory) continue;
+    const Microseconds stalled = last.pressure.memory->some.total;
+    const bool stalls = tracked->stalled < stalled && tick_ > 1;  // all "grew" in the first
+    tracked->stalled = stalled;
+    if (stalls) tracked->stalled_at = tick_;
+    const bool has = listener_->has(tracked->ref->id.inode);
+    if (has) ++armed;
+    if (has && tracked->stalled_at + kQuietTicks < tick_) quiet.push_back(tracked.get());
+    if (!has && (stalls || bounded(last.limits.memory_max) || bounded(last.limits.memory_high))) {
+      waiting.push_back(tracked.get());
+    }
+  }
+  std::ranges::stable_sort(waiting, [](auto* one, auto* two) { return one->stalled_at > two->stalled_at; });
+  for (Tracked* tracked : waiting) {
+    if (armed < options_.most_pressure_triggers) {
+      ++armed;
+    } else if (!quiet.empty() && tracked->stalled_at == tick_) {
+      listener_->remove(quiet.back()->ref->id.inode);
+      quiet.pop_back();
+    } else {
+      break;
+    }
+    arm(*tracked);
+  }
+}
+
+void Watcher::pressure_fired() {
+  if (!listener_) return;
+  for (const std::uint64_t key : listener_->take_fired()) {
+    const auto host = std::ranges::find(kHostTriggers, key, &HostTrigger::key);
+    if (host != kHostTriggers.end()) {
+      push(model::PressureRaised{nullptr, host->resource});
+      continue;
+    }
+    const auto found = by_id_.find(model::CgroupId{key});
+    if (found == by_id_.end()) continue;
+    (void)refresh(found->first);
+    push(model::PressureRaised{found->second->ref, "memory"});
+  }
+}
+
+}  // namespace plimsoll::watch

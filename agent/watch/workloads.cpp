@@ -1,0 +1,157 @@
+#include "agent/watch/workloads.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <set>
+
+namespace plimsoll::watch {
+namespace {
+
+using Json = nlohmann::json;
+
+// Counters of one cgroup never go back; one that does belongs to no reading that can be trusted.
+template <typename Number>
+Number grown(Number before, Number now) {
+  return now > before ? now - before : Number{};
+}
+
+constexpr int kFormat = 1;
+
+}  // namespace
+
+Workloads::Counted Workloads::counted_in(const model::Sample& sample, const Counted& before) {
+  Counted now = before;  // a file that could not be read this time has counted nothing
+  if (sample.memory.events) {
+    now.oom_kills = sample.memory.events->oom_kill;
+    now.memory_max_hits = sample.memory.events->max;
+  }
+  if (sample.cpu) {
+    now.cpu_usage = sample.cpu->usage;
+    now.cpu_throttled = sample.cpu->throttled.value_or(Microseconds{0});
+  }
+  if (!sample.io.empty()) {
+    now.io_read = now.io_written = Bytes{};
+    for (const model::IoStat& device : sample.io) {
+      now.io_read.value += device.read.value;
+      now.io_written.value += device.written.value;
+    }
+  }
+  return now;
+}
+
+void Workloads::make_room() {
+  while (entries_.size() > most_) {
+    std::set<Key> alive;
+    for (const auto& [id, living] : living_) alive.insert(living.key);
+    auto oldest = entries_.end();
+    for (auto at = entries_.begin(); at != entries_.end(); ++at) {
+      if (alive.contains(at->first)) continue;
+      if (oldest == entries_.end() || at->second.touched < oldest->second.touched) oldest = at;
+    }
+    if (oldest == entries_.end()) return;
+    entries_.erase(oldest);
+  }
+}
+
+Workloads::Entry& Workloads::entry_of(const Key& key) {
+  Entry& entry = entries_[key];
+  entry.totals.name = key.first;
+  entry.totals.image = key.second;
+  entry.touched = ++turn_;
+  return entry;
+}
+
+void Workloads::account(const model::ContainerRef& ref, const model::Sample& now) {
+  const auto [at, is_new] = living_.try_emplace(ref.id, Living{{ref.name, ref.image}, {}});
+  Living& living = at->second;
+  model::WorkloadTotals& totals = entry_of(living.key).totals;
+  if (is_new) ++totals.starts;
+  const Counted counted = counted_in(now, living.counted);
+  totals.oom_kills += grown(living.counted.oom_kills, counted.oom_kills);
+  totals.memory_max_hits += grown(living.counted.memory_max_hits, counted.memory_max_hits);
+  totals.cpu_usage += grown(living.counted.cpu_usage, counted.cpu_usage);
+  totals.cpu_throttled += grown(living.counted.cpu_throttled, counted.cpu_throttled);
+  totals.io_read.value += grown(living.counted.io_read.value, counted.io_read.value);
+  totals.io_written.value += grown(living.counted.io_written.value, counted.io_written.value);
+  living.counted = counted;
+  if (is_new) make_room();
+}
+
+void Workloads::keep_only(const std::set<model::CgroupId>& alive) {
+  std::erase_if(living_, [&](const auto& one) { return !alive.contains(one.first); });
+}
+
+std::shared_ptr<const std::vector<model::WorkloadTotals>> Workloads::totals() const {
+  auto all = std::make_shared<std::vector<model::WorkloadTotals>>();
+  all->reserve(entries_.size());
+  for (const auto& [key, entry] : entries_) all->push_back(entry.totals);
+  return all;
+}
+
+std::string Workloads::save(std::string_view boot_id) const {
+  Json workloads = Json::array();
+  for (const auto& [key, entry] : entries_) {
+    const model::WorkloadTotals& totals = entry.totals;
+    workloads.push_back({{"name", key.first},
+                         {"image", key.second},
+                         {"starts", totals.starts},
+                         {"oomKills", totals.oom_kills},
+                         {"memoryMaxHits", totals.memory_max_hits},
+                         {"cpuUsageUsec", totals.cpu_usage.count()},
+                         {"cpuThrottledUsec", totals.cpu_throttled.count()},
+                         {"ioReadBytes", totals.io_read.value},
+                         {"ioWrittenBytes", totals.io_written.value}});
+  }
+  Json living = Json::array();
+  for (const auto& [id, one] : living_) {
+    living.push_back({{"cgroup", id.inode},
+                      {"name", one.key.first},
+                      {"image", one.key.second},
+                      {"oomKills", one.counted.oom_kills},
+                      {"memoryMaxHits", one.counted.memory_max_hits},
+                      {"cpuUsageUsec", one.counted.cpu_usage.count()},
+                      {"cpuThrottledUsec", one.counted.cpu_throttled.count()},
+                      {"ioReadBytes", one.counted.io_read.value},
+                      {"ioWrittenBytes", one.counted.io_written.value}});
+  }
+  const Json document = {
+      {"format", kFormat}, {"bootId", boot_id}, {"workloads", workloads}, {"living", living}};
+  // Names come from runtimes' files: bytes that are no UTF-8 must not stop the rest from being saved.
+  return document.dump(1, ' ', false, Json::error_handler_t::replace);
+}
+
+Result<> Workloads::restore(std::string_view text, std::string_view boot_id) {
+  Workloads read(most_);
+  try {
+    const Json document = Json::parse(text);
+    if (document.at("format").get<int>() != kFormat) return invalid("restore workloads: another format");
+    for (const Json& one : document.at("workloads")) {
+      Entry& entry = read.entry_of({one.at("name").get<std::string>(), one.at("image").get<std::string>()});
+      entry.totals.starts = one.at("starts").get<model::Count>();
+      entry.totals.oom_kills = one.at("oomKills").get<model::Count>();
+      entry.totals.memory_max_hits = one.at("memoryMaxHits").get<model::Count>();
+      entry.totals.cpu_usage = Microseconds(one.at("cpuUsageUsec").get<std::int64_t>());
+      entry.totals.cpu_throttled = Microseconds(one.at("cpuThrottledUsec").get<std::int64_t>());
+      entry.totals.io_read.value = one.at("ioReadBytes").get<std::uint64_t>();
+      entry.totals.io_written.value = one.at("ioWrittenBytes").get<std::uint64_t>();
+    }
+    if (document.at("bootId").get<std::string>() == boot_id) {
+      for (const Json& one : document.at("living")) {
+        Living living{{one.at("name").get<std::string>(), one.at("image").get<std::string>()}, {}};
+        living.counted = {one.at("oomKills").get<model::Count>(),
+                          one.at("memoryMaxHits").get<model::Count>(),
+                          Microseconds(one.at("cpuUsageUsec").get<std::int64_t>()),
+                          Microseconds(one.at("cpuThrottledUsec").get<std::int64_t>()),
+                          Bytes{one.at("ioReadBytes").get<std::uint64_t>()},
+                          Bytes{one.at("ioWrittenBytes").get<std::uint64_t>()}};
+        read.living_.emplace(model::CgroupId{one.at("cgroup").get<std::uint64_t>()}, std::move(living));
+      }
+    }
+  } catch (const Json::exception& error) {
+    return invalid(std::string("restore workloads: ") + error.what());
+  }
+  *this = std::move(read);
+  return {};
+}
+
+}  // namespace plimsoll::watch

@@ -1,0 +1,154 @@
+// The policy engine: snapshots, events and time in, decisions out. Pure: it reads no clock and touches
+// nothing; the same code runs live, in audit mode and over history. Not thread-safe: one loop owns it.
+//
+// For each container, each time it is evaluated:
+//  1. Its rules are moved on: `when` fires a rule, its steps give decisions, a `set` becomes an overlay;
+//  `until` takes the
+//     overlay away again.
+//  2. Limits and overlays of all policies that select it are merged, by priority, into one wanted value a
+//  field.
+//  3. What the cgroup has is compared with what is wanted, and with what the kernel took when it was last
+//  written: a
+//     difference is a decision, kLimit the first time, kDrift where someone else wrote, kRule and kUntil for
+//     overlays.
+//  4. A field that nobody wants any more gets back what it was before the first write.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "agent/model/decision.h"
+#include "agent/model/event.h"
+#include "agent/model/sample.h"
+#include "policies/document.h"
+#include "policies/history.h"
+
+namespace plimsoll::policies {
+
+struct EngineOptions {
+  // Cgroups that are never acted on, with all below: the agent's own, PID 1's, the shims'. "/" stands for
+  // itself only.
+  std::vector<std::string> untouchable;
+  std::size_t kills_a_minute = 10;  // of the whole host
+};
+
+// What policies hold of one container, for `policy explain`.
+struct FieldState {
+  std::string field, wanted, now, policy, rule;  // texts as the kernel's; rule "limits" or a rule's name
+};
+struct RuleState {
+  std::string policy, rule, when;
+  Truth truth = Truth::kUnknown;
+  std::string why_unknown;
+  bool active = false;
+  Nanoseconds cooldown_left{0};
+};
+struct Explanation {
+  std::string container;
+  std::vector<std::pair<std::string, bool>> policies;  // name, whether it selects the container
+  std::vector<FieldState> fields;
+  std::vector<RuleState> rules;
+};
+
+class Engine {
+ public:
+  explicit Engine(EngineOptions options) : options_(std::move(options)) {}
+
+  // From the next evaluation on. State of rules whose text is unchanged is kept; overlays of others are taken
+  // back.
+  void use(std::shared_ptr<const PolicySet> set);
+  void pause(bool paused) { paused_ = paused; }
+
+  std::vector<model::Decision> evaluate(const model::Snapshot& snapshot,
+                                        std::span<const model::Event> events);
+  // What came of a decision: a refused or failed write is tried again after 10 s, then 20, up to 5 min.
+  void report(const model::Decision& decision, const model::DecisionRecord& record);
+
+  Explanation explain(const model::ContainerRef& ref) const;
+
+  // What must survive a restart of the agent: values before the first write, values held, active rules.
+  std::string save() const;
+  // Containers that are gone since are forgotten at the first evaluation. Malformed text is kInvalid and
+  // changes nothing.
+  Result<> restore(const std::string& text);
+
+ private:
+  struct RuleKey {
+    std::string policy, rule;
+    auto operator<=>(const RuleKey&) const = default;
+  };
+  struct RuleRun {
+    std::string fingerprint;
+    std::vector<HoldTimer> when_timers, until_timers;
+    Truth truth = Truth::kUnknown;
+    Reading why;
+    bool active = false;                  // fired, and not yet put back
+    std::size_t step = 0;                 // the next of `then`
+    std::optional<BootTime> waits_since;  // a `wait` step is going on
+    std::optional<BootTime> cooldown_ends;
+    bool was_true = false;
+    std::map<FieldId, std::string> overlay;
+  };
+  struct Held {
+    std::string original;  // before the first write
+    std::string wanted;    // what was last asked for
+    std::string accepted;  // what the kernel made of it; empty: not yet taken
+    std::string policy, rule;
+    bool audit = false;
+    std::optional<BootTime> next_try;
+    Nanoseconds pause{0};
+    bool in_flight = false;  // decided, outcome not yet reported
+  };
+  struct Tracked {
+    std::string container_id;
+    std::shared_ptr<const model::ContainerRef> ref;
+    History history;
+    std::map<RuleKey, RuleRun> rules;
+    std::map<FieldId, Held> fields;
+    std::optional<BootTime> thaw_at;
+    std::string frozen_by_policy, frozen_by_rule;
+    std::uint64_t seen = 0;
+  };
+  class View;
+  struct Turn;  // one container's evaluation
+  struct Wanted {
+    std::string value, policy, rule;
+    bool audit = false, force = false;
+    model::Cause cause = model::Cause::kLimit;
+  };
+
+  bool untouchable(const std::string& cgroup) const;
+  void evaluate_container(const model::ContainerSample& one, const model::Snapshot& snapshot);
+  void evaluate_host(const model::Snapshot& snapshot);
+  void run_rule(Turn& turn, const Policy& policy, const Rule& rule);
+  void run_steps(Turn& turn, const Policy& policy, const Rule& rule, RuleRun& run);
+  bool take_step(Turn& turn, const Policy& policy, const Rule& rule, RuleRun& run, const Step& step);
+  void set_step(Turn& turn, RuleRun& run, const SetStep& step);
+  void kill_step(Turn& turn, const Policy& policy, const Rule& rule, const KillStep& step);
+  std::map<FieldId, Wanted> merge(Turn& turn) const;
+  void compare(Turn& turn, const std::map<FieldId, Wanted>& wanted);
+  void hold(Turn& turn, FieldId id, const Wanted& want);
+  void give_back(Turn& turn, FieldId id, Held& held);
+  model::Decision decision(const Turn& turn, const std::string& policy, const std::string& rule,
+                           bool audit) const;
+  std::string filled(const Turn& turn, const std::string& text) const;
+
+  EngineOptions options_;
+  std::shared_ptr<const PolicySet> set_ = std::make_shared<const PolicySet>();
+  History::Wanted windows_, host_windows_;
+  bool paused_ = false;
+  std::unordered_map<std::uint64_t, Tracked> tracked_;  // by inode
+  Tracked host_;
+  std::deque<BootTime> kills_;
+  std::uint64_t sequence_ = 0;
+  std::vector<model::Decision> out_;
+};
+
+}  // namespace plimsoll::policies

@@ -1,0 +1,72 @@
+#include "policies/history.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+namespace plimsoll::policies {
+namespace {
+
+// Events bring samples between ticks; a rate over a few milliseconds is noise, so its earlier end stays.
+constexpr Nanoseconds kShortestRate = std::chrono::milliseconds(500);
+// A window counts as seen when its oldest point is this near to its beginning.
+constexpr double kCovered = 0.9;
+
+double percentile(std::vector<double> values, double share) {
+  const auto rank = static_cast<std::size_t>(std::ceil(share * static_cast<double>(values.size())));
+  const auto at = values.begin() + static_cast<std::ptrdiff_t>(rank == 0 ? 0 : rank - 1);
+  std::ranges::nth_element(values, at);
+  return *at;
+}
+
+}  // namespace
+
+bool History::advance(const Counters& counters) {
+  if (now_ && counters.taken <= now_->taken) return false;
+  if (now_ && (!before_ || counters.taken - now_->taken >= kShortestRate)) before_ = now_;
+  now_ = counters;
+  return true;
+}
+
+void History::keep(const Wanted& wanted, const SignalInputs& inputs) {
+  std::erase_if(points_, [&](const auto& entry) { return !wanted.contains(entry.first); });
+  for (const auto& [signal, length] : wanted) {
+    auto& points = points_[signal];
+    const Reading reading = read_signal(signal, inputs);
+    if (reading.known()) points.push_back({now_->taken, reading.value});
+    // One point older than the window stays, so that the window is known to be covered.
+    while (points.size() > 1 && now_->taken - points[1].at >= length) points.pop_front();
+  }
+}
+
+Reading History::window(Function function, SignalId signal, Nanoseconds length) const {
+  const auto found = points_.find(signal);
+  if (found == points_.end() || found->second.size() < 2 || !now_) return {0, Unknown::kShortHistory, signal};
+  const auto& points = found->second;
+  const auto span = now_->taken - points.front().at;
+  if (static_cast<double>(span.count()) < kCovered * static_cast<double>(length.count())) {
+    return {0, Unknown::kShortHistory, signal};
+  }
+  std::vector<double> values;
+  for (const Point& point : points) values.push_back(point.value);
+  switch (function) {
+    case Function::kAverage:
+      return {std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size())};
+    case Function::kMax:
+      return {std::ranges::max(values)};
+    case Function::kMin:
+      return {std::ranges::min(values)};
+    case Function::kRate:
+      return {(values.back() - values.front()) /
+              std::chrono::duration<double>(points.back().at - points.front().at).count()};
+    case Function::kP50:
+      return {percentile(std::move(values), 0.50)};
+    case Function::kP95:
+      return {percentile(std::move(values), 0.95)};
+    case Function::kP99:
+      return {percentile(std::move(values), 0.99)};
+  }
+  return {0, Unknown::kNotThere, signal};
+}
+
+}  // namespace plimsoll::policies

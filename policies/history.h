@@ -1,0 +1,38 @@
+// What was seen of one container (or the host) before now: the two ends of its rates, and the signals whose
+// windows some rule asks for. Bounded by the longest window asked.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "policies/expression.h"
+#include "policies/signal.h"
+
+namespace plimsoll::policies {
+
+class History {
+ public:
+  // Signals to keep, and for how long each.
+  using Wanted = std::map<SignalId, Nanoseconds>;
+
+  // Takes a new sample's counters; one that was taken in already is left out (false).
+  bool advance(const Counters& counters);
+  // Keeps the values that `wanted` asks for, read through `inputs`, at the time of the newest counters.
+  void keep(const Wanted& wanted, const SignalInputs& inputs);
+
+  const Counters* before() const { return before_ ? &*before_ : nullptr; }
+  const Counters* now() const { return now_ ? &*now_ : nullptr; }
+  Reading window(Function function, SignalId signal, Nanoseconds length) const;
+
+ private:
+  struct Point {
+    BootTime at;
+    double value;
+  };
+  std::optional<Counters> before_, now_;
+  std::map<SignalId, std::deque<Point>> points_;
+};
+
+}  // namespace plimsoll::policies

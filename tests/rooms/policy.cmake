@@ -1,0 +1,2 @@
+plimsoll_unit_test(policies LINK plimsoll_policies)
+plimsoll_fuzz_target(policy plimsoll_policies)

@@ -1,0 +1,284 @@
+#include "policies/engine.h"
+
+#include <gtest/gtest.h>
+
+namespace plimsoll::policies {
+namespace {
+
+using namespace std::chrono_literals;
+using model::Bound;
+using model::Cause;
+
+std::shared_ptr<const PolicySet> load(const std::string& text) {
+  const LoadOutcome outcome = load_texts({{"test.yaml", text}});
+  for (const Diagnostic& one : outcome.diagnostics) ADD_FAILURE() << to_string(one);
+  return outcome.set;
+}
+
+std::string policy(const std::string& spec, const std::string& name = "p") {
+  return "apiVersion: plimsoll/v1\nkind: Policy\nmetadata: {name: " + name +
+         "}\nspec:\n  select: {labels: {app: x}}\n" + spec;
+}
+
+// One container "x" whose files say what the engine had written, as a kernel would.
+class EngineTest : public testing::Test {
+ protected:
+  EngineTest() {
+    ref_.id = {7};
+    ref_.cgroup = "/plimsoll/x";
+    ref_.runtime = model::Runtime::kPlimsoll;
+    ref_.container_id = "abc";
+    ref_.name = "x";
+    ref_.labels = {{"app", "x"}};
+    sample_.memory.current = Bytes{50ULL << 20};
+    sample_.limits.cpu_max = model::CpuMax{};
+    sample_.limits.memory_max = Bound<Bytes>::max();
+    sample_.limits.memory_high = Bound<Bytes>::max();
+    sample_.limits.pids_max = Bound<std::uint64_t>::max();
+  }
+
+  void use(const std::string& text) { engine_.use(load(text)); }
+  std::vector<model::Decision> step(Nanoseconds elapsed = 1s) {
+    now_ = now_ + elapsed;
+    model::Snapshot snapshot;
+    snapshot.boot = now_;
+    sample_.taken = now_;
+    snapshot.host.taken = now_;
+    snapshot.host.memory_total = {1ULL << 30};
+    snapshot.host.memory_available = host_available_;
+    snapshot.containers.push_back({std::make_shared<model::ContainerRef>(ref_), sample_});
+    return engine_.evaluate(snapshot, {});
+  }
+  // Carries them out as a kernel that takes everything.
+  void obey(const std::vector<model::Decision>& decisions) {
+    for (const model::Decision& one : decisions) {
+      model::DecisionRecord record;
+      const auto* set = std::get_if<model::SetFile>(&one.action);
+      record.outcome = !one.refusal.empty() ? "refused" : one.audit ? "audited" : "done";
+      if (set != nullptr) {
+        record.after = set->value;
+        if (record.outcome == "done") write(set->file, set->value);
+      }
+      engine_.report(one, record);
+    }
+  }
+  void write(const std::string& file, const std::string& value) {
+    const auto bytes = value == "max" ? Bound<Bytes>::max() : Bound(Bytes{std::stoull(value)});
+    if (file == "memory.max") sample_.limits.memory_max = bytes;
+    if (file == "memory.high") sample_.limits.memory_high = bytes;
+    if (file == "cpu.max") {
+      sample_.limits.cpu_max->quota =
+          value.starts_with("max") ? Bound<Microseconds>::max() : Bound(Microseconds(std::stoll(value)));
+    }
+  }
+  static model::SetFile set_of(const model::Decision& one) { return std::get<model::SetFile>(one.action); }
+
+  Engine engine_{EngineOptions{.untouchable = {"/", "/plimsoll/.shims"}}};
+  model::ContainerRef ref_;
+  model::Sample sample_;
+  BootTime now_{100s};
+  Bytes host_available_{512ULL << 20};
+};
+
+TEST_F(EngineTest, HoldsLimitsOnceAndCorrectsDrift) {
+  use(policy("  limits: {cpu: {max: 0.5}, memory: {max: 128MiB}}\n"));
+  auto decisions = step();
+  ASSERT_EQ(decisions.size(), 2U);
+  EXPECT_EQ(set_of(decisions[0]).file, "cpu.max");
+  EXPECT_EQ(set_of(decisions[0]).value, "50000 100000");
+  EXPECT_EQ(decisions[0].cause, Cause::kLimit);
+  EXPECT_EQ(set_of(decisions[1]).value, "134217728");
+  obey(decisions);
+  EXPECT_TRUE(step().empty());
+  write("memory.max", "max");
+  decisions = step();
+  ASSERT_EQ(decisions.size(), 1U);
+  EXPECT_EQ(decisions[0].cause, Cause::kDrift);
+  EXPECT_EQ(set_of(decisions[0]).before, "max");
+  obey(decisions);
+  EXPECT_TRUE(step().empty());
+}
+
+TEST_F(EngineTest, ARoundedValueIsNoDrift) {
+  use(policy("  limits: {memory: {max: 100000001B}}\n"));
+  const auto decisions = step();
+  ASSERT_EQ(decisions.size(), 1U);
+  EXPECT_EQ(set_of(decisions[0]).value, "99999744");
+  obey(decisions);
+  EXPECT_TRUE(step().empty());
+}
+
+TEST_F(EngineTest, ARuleSetsAndUntilPutsBack) {
+  use(
+      policy("  limits: {memory: {max: 100MiB}}\n  rules:\n    - name: squeeze\n      when: memory.usage > "
+             "80% of memory.max for 2s\n"
+             "      then: [{set: {memory.high: 90% of memory.max}}, {notify: '{{container.name}} at "
+             "{{memory.usage}}'}]\n"
+             "      until: memory.usage < 60% of memory.max\n"));
+  obey(step());
+  sample_.memory.current = Bytes{90ULL << 20};
+  EXPECT_TRUE(step().empty());
+  EXPECT_TRUE(step().empty());
+  auto decisions = step();
+  ASSERT_EQ(decisions.size(), 2U);
+  EXPECT_EQ(std::get<model::Notify>(decisions[0].action).text, "x at 90MiB");
+  EXPECT_EQ(now_ - decisions[0].breach, 2s);
+  EXPECT_EQ(set_of(decisions[1]).value, "94371840");
+  EXPECT_EQ(decisions[1].cause, Cause::kRule);
+  EXPECT_EQ(decisions[1].rule, "squeeze");
+  obey(decisions);
+  EXPECT_TRUE(step().empty());
+  sample_.memory.current = Bytes{50ULL << 20};
+  decisions = step();
+  ASSERT_EQ(decisions.size(), 1U);
+  EXPECT_EQ(set_of(decisions[0]).file, "memory.high");
+  EXPECT_EQ(set_of(decisions[0]).value, "max");
+  EXPECT_EQ(decisions[0].cause, Cause::kUntil);
+  obey(decisions);
+  EXPECT_TRUE(step().empty());
+}
+
+TEST_F(EngineTest, StateSurvivesARestart) {
+  const std::string text = policy(
+      "  limits: {memory: {max: 100MiB}}\n  rules:\n    - name: squeeze\n      when: memory.usage > 80MiB\n"
+      "      then: [{set: {memory.high: 90MiB}}]\n      until: memory.usage < 60MiB\n");
+  use(text);
+  obey(step());
+  sample_.memory.current = Bytes{90ULL << 20};
+  obey(step());
+  ASSERT_FALSE(sample_.limits.memory_high->is_max());
+  const std::string saved = engine_.save();
+  engine_ = Engine(EngineOptions{});
+  use(text);
+  ASSERT_TRUE(engine_.restore(saved));
+  EXPECT_TRUE(step().empty());
+  sample_.memory.current = Bytes{50ULL << 20};
+  const auto decisions = step();
+  ASSERT_EQ(decisions.size(), 1U);
+  EXPECT_EQ(set_of(decisions[0]).value, "max");
+  EXPECT_FALSE(engine_.restore("{nonsense"));
+}
+
+TEST_F(EngineTest, APolicyThatIsRemovedGivesBackWhatWasBefore) {
+  use(policy("  limits: {cpu: {max: 0.5}}\n"));
+  obey(step());
+  engine_.use(std::make_shared<PolicySet>());
+  const auto decisions = step();
+  ASSERT_EQ(decisions.size(), 1U);
+  EXPECT_EQ(set_of(decisions[0]).value, "max 100000");
+}
+
+TEST_F(EngineTest, AuditSaysItOnceAndTouchesNothing) {
+  use(policy("  mode: audit\n  limits: {cpu: {max: 0.5}}\n"));
+  const auto decisions = step();
+  ASSERT_EQ(decisions.size(), 1U);
+  EXPECT_TRUE(decisions[0].audit);
+  obey(decisions);
+  EXPECT_TRUE(step().empty());
+  EXPECT_TRUE(step(10min).empty());
+  engine_.use(std::make_shared<PolicySet>());
+  EXPECT_TRUE(step().empty());
+}
+
+TEST_F(EngineTest, TheHigherPriorityWins) {
+  use(policy("  priority: 1\n  limits: {memory: {max: 100MiB}, cpu: {max: 1}}\n", "low") + "---\n" +
+      policy("  priority: 2\n  limits: {memory: {max: 200MiB}}\n", "high"));
+  const auto decisions = step();
+  ASSERT_EQ(decisions.size(), 2U);
+  EXPECT_EQ(decisions[0].policy, "low");
+  EXPECT_EQ(decisions[1].policy, "high");
+  EXPECT_EQ(set_of(decisions[1]).value, std::to_string(200ULL << 20));
+}
+
+TEST_F(EngineTest, MemoryMaxBelowUseIsRefusedUnlessForced) {
+  use(policy("  limits: {memory: {max: 10MiB}}\n"));
+  auto decisions = step();
+  ASSERT_EQ(decisions.size(), 1U);
+  EXPECT_NE(decisions[0].refusal.find("below the current use of 50MiB"), std::string::npos)
+      << decisions[0].refusal;
+  obey(decisions);
+  EXPECT_TRUE(step().empty()) << "refused once, not at every tick";
+  EXPECT_EQ(step(11s).size(), 1U);
+}
+
+TEST_F(EngineTest, OtherRuntimesOnlyWhereNamedAndUntouchablesNever) {
+  use(policy("  limits: {cpu: {max: 0.5}}\n"));
+  ref_.runtime = model::Runtime::kDocker;
+  EXPECT_TRUE(step().empty());
+  engine_.use(
+      load("apiVersion: plimsoll/v1\nkind: Policy\nmetadata: {name: d}\nspec:\n  select: {runtimes: "
+           "[docker], labels: {app: x}}\n  limits: {cpu: {max: 0.5}}\n"));
+  EXPECT_EQ(step().size(), 1U);
+  ref_.cgroup = "/plimsoll/.shims/x";
+  ref_.id.inode = 8;
+  EXPECT_TRUE(step().empty());
+}
+
+TEST_F(EngineTest, AnUnknownSignalNeitherFiresNorClears) {
+  use(
+      policy("  rules:\n    - name: r\n      when: memory.usage > 80% of memory.max\n      then: [{kill: "
+             "{signal: KILL}}]\n"));
+  EXPECT_TRUE(step().empty());
+  const auto told = engine_.explain(ref_);
+  ASSERT_EQ(told.rules.size(), 1U);
+  EXPECT_EQ(told.rules[0].truth, Truth::kUnknown);
+  EXPECT_NE(told.rules[0].why_unknown.find("memory.max"), std::string::npos) << told.rules[0].why_unknown;
+}
+
+TEST_F(EngineTest, ALadderWaitsOnlyWhileItsConditionHolds) {
+  use(
+      policy("  rules:\n    - name: r\n      when: memory.usage > 80MiB\n      then: [{freeze: 2s}, {wait: "
+             "5s}, {kill: {signal: TERM, grace: 1s}}]\n"));
+  sample_.memory.current = Bytes{90ULL << 20};
+  auto decisions = step();
+  ASSERT_EQ(decisions.size(), 1U);
+  EXPECT_TRUE(std::holds_alternative<model::Freeze>(decisions[0].action));
+  step();
+  decisions = step();
+  ASSERT_EQ(decisions.size(), 1U) << "thawed after 2 s";
+  EXPECT_TRUE(std::holds_alternative<model::Thaw>(decisions[0].action));
+  step(2s);
+  decisions = step();
+  ASSERT_EQ(decisions.size(), 1U);
+  EXPECT_EQ(std::get<model::Kill>(decisions[0].action).grace, 1s);
+  EXPECT_TRUE(step().empty()) << "fires again only after the condition was false";
+  sample_.memory.current = Bytes{1};
+  step();
+  sample_.memory.current = Bytes{90ULL << 20};
+  EXPECT_EQ(step().size(), 1U);
+  sample_.memory.current = Bytes{1};
+  EXPECT_TRUE(step(3s).size() == 1U) << "only the thaw";
+  EXPECT_TRUE(step(10s).empty());
+}
+
+TEST_F(EngineTest, AHostPolicyKillsItsVictimWithinTheRate) {
+  engine_ = Engine(EngineOptions{.kills_a_minute = 2});
+  engine_.use(load(
+      "apiVersion: plimsoll/v1\nkind: HostPolicy\nmetadata: {name: h}\nspec:\n  rules:\n    - name: free\n"
+      "      when: host.memory.available < 5% of host.memory.total\n"
+      "      then: [{kill: {victim: {among: {labels: {app: x}}, most: memory.usage}, grace: 2s}}]\n      "
+      "cooldown: 5s\n"));
+  EXPECT_TRUE(step().empty());
+  host_available_ = {1ULL << 20};
+  step();  // the victim must have been seen once
+  int killed = 0, refused = 0;
+  for (int i = 0; i < 30; ++i) {
+    for (const auto& one : step()) {
+      EXPECT_EQ(one.container->name, "x");
+      (one.refusal.empty() ? killed : refused)++;
+    }
+  }
+  EXPECT_LE(killed, 2);
+  EXPECT_GE(refused, 2);
+}
+
+TEST_F(EngineTest, PausedItDecidesNothing) {
+  use(policy("  limits: {cpu: {max: 0.5}}\n"));
+  engine_.pause(true);
+  EXPECT_TRUE(step().empty());
+  engine_.pause(false);
+  EXPECT_EQ(step().size(), 1U);
+}
+
+}  // namespace
+}  // namespace plimsoll::policies
