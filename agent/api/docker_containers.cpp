@@ -1,5 +1,6 @@
 // POST and GET /containers/...: everything that is answered in one piece, and wait.
 #include <algorithm>
+#include <array>
 #include <condition_variable>
 #include <mutex>
 #include <nlohmann/json.hpp>
@@ -50,10 +51,39 @@ void create(Exchange& exchange, const DockerParts& parts) {
   reply_json(exchange, {{"Id", created->id}, {"Warnings", created->warnings}}, 201);
 }
 
+// docker's exit codes 126 and 127 come from these words in this spelling, and from status 400.
+Error told_as_docker(const Error& error) {
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 3> kWords = {
+      {{"No such file or directory", "no such file or directory"},
+       {"Permission denied", "permission denied"},
+       {"Is a directory", "is a directory"}}};
+  std::string text = error.message();
+  bool known = text.find("executable file not found") != std::string::npos;
+  for (const auto& [ours, dockers] : kWords) {
+    const auto at = text.find(ours);
+    if (at == std::string::npos) continue;
+    text.replace(at, ours.size(), dockers);
+    known = true;
+  }
+  return Error(text, known ? ErrorKind::kInvalid : error.kind());
+}
+
 // 204 where something was done, 304 where it was so already.
 void reply_changed(Exchange& exchange, const Result<bool>& changed) {
   if (!changed) return exchange.reply_error(changed.error());
   reply_empty(exchange, *changed ? 204 : 304);
+}
+
+void start(Exchange& exchange, const DockerParts& parts) {
+  const std::string name = name_of(exchange);
+  const auto config = parts.containers.config(name);
+  if (!config) return exchange.reply_error(config.error());
+  const auto started = parts.containers.start(name);
+  if (started) return reply_changed(exchange, started);
+  // `docker run --rm` waits for the removal, and one that cannot start has no end that would bring it.
+  const bool state_forbids = started.error().kind() == ErrorKind::kConflict;
+  if (config->auto_remove && !state_forbids) (void)parts.containers.remove(name, true);
+  exchange.reply_error(told_as_docker(started.error()));
 }
 
 void stop(Exchange& exchange, const DockerParts& parts) {
@@ -140,8 +170,7 @@ void add_container_routes(Router& router, const DockerParts& parts) {
       {"POST", "/containers/create", create},
       {"GET", "/containers/{name}/json", inspect},
       {"GET", "/containers/{name}/top", top},
-      {"POST", "/containers/{name}/start",
-       [](Exchange& e, const DockerParts& p) { reply_changed(e, p.containers.start(name_of(e))); }},
+      {"POST", "/containers/{name}/start", start},
       {"POST", "/containers/{name}/stop", stop},
       {"POST", "/containers/{name}/restart", restart},
       {"POST", "/containers/{name}/kill",

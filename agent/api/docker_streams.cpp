@@ -37,10 +37,13 @@ void attach(Exchange& exchange, const DockerParts& parts) {
   // Before the head is sent: nothing of the output may be missed once the client is told that it is attached.
   const auto shim =
       parts.containers.attach(name, {.out = request.flag("stdout"), .err = request.flag("stderr")});
-  if (!shim) return exchange.reply_error(shim.error());
+  const bool refused =
+      !shim && (shim.error().kind() == ErrorKind::kConflict || shim.error().kind() == ErrorKind::kInvalid);
+  if (refused) return exchange.reply_error(shim.error());
   std::string early;
   const UniqueFd client = exchange.hijack(config->tty ? kRaw : kFramed, early);
-  pump(client, *shim, early, options);
+  // A process that cannot be made has no output; why it cannot is for the start, which follows, to say.
+  if (shim) pump(client, *shim, early, options);
 }
 
 struct LogStyle {
