@@ -1,6 +1,5 @@
 // POST and GET /containers/...: everything that is answered in one piece, and wait.
 #include <algorithm>
-#include <array>
 #include <condition_variable>
 #include <mutex>
 #include <nlohmann/json.hpp>
@@ -49,23 +48,6 @@ void create(Exchange& exchange, const DockerParts& parts) {
   const auto created = parts.containers.create(*config);
   if (!created) return exchange.reply_error(created.error());
   reply_json(exchange, {{"Id", created->id}, {"Warnings", created->warnings}}, 201);
-}
-
-// docker's exit codes 126 and 127 come from these words in this spelling, and from status 400.
-Error told_as_docker(const Error& error) {
-  constexpr std::array<std::pair<std::string_view, std::string_view>, 3> kWords = {
-      {{"No such file or directory", "no such file or directory"},
-       {"Permission denied", "permission denied"},
-       {"Is a directory", "is a directory"}}};
-  std::string text = error.message();
-  bool known = text.find("executable file not found") != std::string::npos;
-  for (const auto& [ours, dockers] : kWords) {
-    const auto at = text.find(ours);
-    if (at == std::string::npos) continue;
-    text.replace(at, ours.size(), dockers);
-    known = true;
-  }
-  return Error(text, known ? ErrorKind::kInvalid : error.kind());
 }
 
 // 204 where something was done, 304 where it was so already.

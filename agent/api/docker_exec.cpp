@@ -1,4 +1,6 @@
 // Exec sessions.
+#include <sys/socket.h>
+
 #include <nlohmann/json.hpp>
 
 #include "agent/api/docker.h"
@@ -28,6 +30,12 @@ Result<bool> wants_detach(const std::string& body) {
   return detach->get<bool>();
 }
 
+void tell(const UniqueFd& client, bool tty, const std::string& message) {
+  const std::string text = message + (tty ? "\r\n" : "\n");
+  const std::string bytes = tty ? text : framed(/*is_stderr=*/true, text);
+  (void)::send(client.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+}
+
 void start(Exchange& exchange, const DockerParts& parts) {
   const std::string& id = exchange.request().params.at("id");
   const auto detach = wants_detach(exchange.request().body);
@@ -35,11 +43,14 @@ void start(Exchange& exchange, const DockerParts& parts) {
   const auto config = parts.containers.exec_config(id);
   if (!config) return exchange.reply_error(config.error());
   const auto shim = parts.containers.exec_start(id, *detach);
-  if (!shim) return exchange.reply_error(shim.error());
+  const bool cannot_run = !shim && shim.error().kind() != ErrorKind::kConflict;
+  if (!shim && (*detach || !cannot_run)) return exchange.reply_error(told_as_docker(shim.error()));
   if (*detach) return reply_empty(exchange, 200);
   std::string early;
-  const UniqueFd client = exchange.hijack(
-      config->tty ? "application/vnd.docker.raw-stream" : "application/vnd.docker.multiplexed-stream", early);
+  const UniqueFd client = exchange.hijack(config->tty ? kRawStream : kFramedStream, early);
+  // The client has asked for a stream: why there is nothing to stream goes there, and the exit code (126,
+  // 127) into the session.
+  if (!shim) return tell(client, config->tty, told_as_docker(shim.error()).message());
   // An exec session has one client: the end of its input is the end of the process's.
   pump(client, *shim, early, {.tty = config->tty, .input = config->attach_stdin, .end_input = true});
 }

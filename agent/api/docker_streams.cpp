@@ -7,19 +7,9 @@
 #include "agent/api/docker.h"
 #include "agent/api/docker_words.h"
 #include "agent/api/pump.h"
-#include "agent/shim/protocol.h"
 
 namespace plimsoll::api {
 namespace {
-
-constexpr const char* kRaw = "application/vnd.docker.raw-stream";
-constexpr const char* kFramed = "application/vnd.docker.multiplexed-stream";
-
-std::string framed(bool is_stderr, const std::string& text) {
-  const auto kind = is_stderr ? shim::FrameKind::kStderr : shim::FrameKind::kStdout;
-  const auto header = shim::encode_header({kind, static_cast<std::uint32_t>(text.size())});
-  return std::string(reinterpret_cast<const char*>(header.data()), header.size()) + text;
-}
 
 void attach(Exchange& exchange, const DockerParts& parts) {
   const Request& request = exchange.request();
@@ -41,7 +31,7 @@ void attach(Exchange& exchange, const DockerParts& parts) {
       !shim && (shim.error().kind() == ErrorKind::kConflict || shim.error().kind() == ErrorKind::kInvalid);
   if (refused) return exchange.reply_error(shim.error());
   std::string early;
-  const UniqueFd client = exchange.hijack(config->tty ? kRaw : kFramed, early);
+  const UniqueFd client = exchange.hijack(config->tty ? kRawStream : kFramedStream, early);
   // A process that cannot be made has no output; why it cannot is for the start, which follows, to say.
   if (shim) pump(client, *shim, early, options);
 }
@@ -86,7 +76,7 @@ void logs(Exchange& exchange, const DockerParts& parts) {
   const auto reader = parts.containers.logs(name, *options);
   if (!reader) return exchange.reply_error(reader.error());
   const LogStyle style{.tty = config->tty, .timestamps = exchange.request().flag("timestamps")};
-  exchange.begin_stream(200, style.tty ? kRaw : kFramed);
+  exchange.begin_stream(200, style.tty ? kRawStream : kFramedStream);
   std::array<bool, 2> inside{};
   while (true) {
     const auto line = (*reader)->next();

@@ -1,9 +1,11 @@
 #include "agent/api/docker_words.h"
 
+#include <array>
 #include <nlohmann/json.hpp>
 
 #include "agent/base/rfc3339.h"
 #include "agent/base/units.h"
+#include "agent/shim/protocol.h"
 
 namespace plimsoll::api {
 
@@ -83,6 +85,28 @@ void reply_empty(Exchange& exchange, int status) { exchange.reply({.status = sta
 void reply_done(Exchange& exchange, const Result<>& result, int status) {
   if (result) return reply_empty(exchange, status);
   exchange.reply_error(result.error());
+}
+
+Error told_as_docker(const Error& error) {
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 3> kWords = {
+      {{"No such file or directory", "no such file or directory"},
+       {"Permission denied", "permission denied"},
+       {"Is a directory", "is a directory"}}};
+  std::string text = error.message();
+  bool known = text.find("executable file not found") != std::string::npos;
+  for (const auto& [ours, dockers] : kWords) {
+    const auto at = text.find(ours);
+    if (at == std::string::npos) continue;
+    text.replace(at, ours.size(), dockers);
+    known = true;
+  }
+  return Error(text, known ? ErrorKind::kInvalid : error.kind());
+}
+
+std::string framed(bool is_stderr, const std::string& text) {
+  const auto kind = is_stderr ? shim::FrameKind::kStderr : shim::FrameKind::kStdout;
+  const auto header = shim::encode_header({kind, static_cast<std::uint32_t>(text.size())});
+  return std::string(reinterpret_cast<const char*>(header.data()), header.size()) + text;
 }
 
 }  // namespace plimsoll::api

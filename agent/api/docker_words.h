@@ -26,6 +26,15 @@ bool has_label(const std::map<std::string, std::string>& labels, const std::stri
 // ("10m"). nullopt for "" and "0".
 Result<std::optional<WallTime>> parse_moment(const std::string& text, WallTime now);
 
+// docker's exit codes 126 and 127 come from certain words of an error in Docker's spelling, and from status
+// 400.
+Error told_as_docker(const Error& error);
+
+inline constexpr const char* kRawStream = "application/vnd.docker.raw-stream";
+inline constexpr const char* kFramedStream = "application/vnd.docker.multiplexed-stream";
+// One of Docker's frames: [1 stdout | 2 stderr, 0, 0, 0, length in 32 bits] and the text.
+std::string framed(bool is_stderr, const std::string& text);
+
 std::string dump(const nlohmann::json& value);  // bad UTF-8 is replaced
 void reply_json(Exchange& exchange, const nlohmann::json& value, int status = 200);
 void reply_empty(Exchange& exchange, int status = 204);
