@@ -27,7 +27,14 @@ void Diagnostics::warning(Place place, std::string message) {
 }
 
 std::vector<Diagnostic> Diagnostics::take() && {
-  std::ranges::stable_sort(found_, {}, &Diagnostic::place);
+  // Stable by hand: libstdc++'s stable_sort uses what Clang calls deprecated.
+  std::vector<std::pair<Place, std::size_t>> order;
+  for (std::size_t i = 0; i < found_.size(); ++i) order.emplace_back(found_[i].place, i);
+  std::ranges::sort(order);
+  std::vector<Diagnostic> sorted;
+  sorted.reserve(found_.size() + 1);
+  for (const auto& [place, index] : order) sorted.push_back(std::move(found_[index]));
+  found_ = std::move(sorted);
   if (errors_ > kMostErrors) {
     found_.push_back({file_, {}, "and " + std::to_string(errors_ - kMostErrors) + " more errors", false});
   }

@@ -73,10 +73,12 @@ class Engine {
 
   Explanation explain(const model::ContainerRef& ref) const;
 
-  // What must survive a restart of the agent: values before the first write, values held, active rules.
+  // What must survive a restart of the agent: values before the first write, values held, active rules,
+  // cooldowns, freezes. Times are since boot: keep the text with the boot id, and give it back to the same
+  // boot only (inodes of cgroups are used again after a reboot).
   std::string save() const;
-  // Containers that are gone since are forgotten at the first evaluation. Malformed text is kInvalid and
-  // changes nothing.
+  // Call after use(), which says whose rules' state is still good. Containers that are gone since are
+  // forgotten at the first evaluation. Malformed text is kInvalid and changes nothing.
   Result<> restore(const std::string& text);
 
  private:
@@ -94,6 +96,9 @@ class Engine {
     std::optional<BootTime> waits_since;  // a `wait` step is going on
     std::optional<BootTime> cooldown_ends;
     bool was_true = false;
+    bool froze = false;  // without an end of its own: `until` thaws, and so does the rule's removal
+    BootTime breach;     // of the last step taken, with the values that were seen
+    std::vector<std::pair<std::string, std::string>> seen;
     std::map<FieldId, std::string> overlay;
   };
   struct Held {
@@ -104,14 +109,22 @@ class Engine {
     bool audit = false;
     std::optional<BootTime> next_try;
     Nanoseconds pause{0};
+    // When the last write took effect: a sample from before it says nothing of who wrote what.
+    std::optional<BootTime> effective;
     bool in_flight = false;  // decided, outcome not yet reported
   };
   struct Tracked {
     std::string container_id;
     std::shared_ptr<const model::ContainerRef> ref;
     History history;
+    // What selects it, lowest priority first; found anew when its ref or the set is another one.
+    std::vector<const Policy*> selected;
+    std::shared_ptr<const PolicySet> selected_from;
     std::map<RuleKey, RuleRun> rules;
     std::map<FieldId, Held> fields;
+    // Original values just written back, and the sample that this was decided on: until a newer one comes,
+    // the sample still shows the value that was taken away.
+    std::map<FieldId, std::pair<BootTime, std::string>> given_back;
     std::optional<BootTime> thaw_at;
     std::string frozen_by_policy, frozen_by_rule;
     std::uint64_t seen = 0;
@@ -122,6 +135,7 @@ class Engine {
     std::string value, policy, rule;
     bool audit = false, force = false;
     model::Cause cause = model::Cause::kLimit;
+    const RuleRun* run = nullptr;  // whose overlay it is
   };
 
   bool untouchable(const std::string& cgroup) const;
@@ -130,12 +144,19 @@ class Engine {
   void run_rule(Turn& turn, const Policy& policy, const Rule& rule);
   void run_steps(Turn& turn, const Policy& policy, const Rule& rule, RuleRun& run);
   bool take_step(Turn& turn, const Policy& policy, const Rule& rule, RuleRun& run, const Step& step);
-  void set_step(Turn& turn, RuleRun& run, const SetStep& step);
-  void kill_step(Turn& turn, const Policy& policy, const Rule& rule, const KillStep& step);
+  void set_step(Turn& turn, const Policy& policy, const Rule& rule, RuleRun& run, const SetStep& step);
+  void end_rule(Turn& turn, const Policy& policy, const Rule& rule, RuleRun& run);
+  void thaw_when_due(Turn& turn);
+  void select(Tracked& tracked, const std::shared_ptr<const model::ContainerRef>& ref) const;
+  const model::ContainerSample* choose_victim(const Turn& turn, const KillStep& step, double& most) const;
+  void kill_step(Turn& turn, const Policy& policy, const Rule& rule, const RuleRun& run,
+                 const KillStep& step);
   std::map<FieldId, Wanted> merge(Turn& turn) const;
   void compare(Turn& turn, const std::map<FieldId, Wanted>& wanted);
   void hold(Turn& turn, FieldId id, const Wanted& want);
   void give_back(Turn& turn, FieldId id, Held& held);
+  static std::string original_of(const Turn& turn, FieldId id);
+  static std::string refusal_of(const Turn& turn, FieldId id, const Wanted& want);
   model::Decision decision(const Turn& turn, const std::string& policy, const std::string& rule,
                            bool audit) const;
   std::string filled(const Turn& turn, const std::string& text) const;

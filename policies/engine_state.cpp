@@ -1,25 +1,14 @@
 // What the engine keeps over a restart, and what it tells of itself.
 #include <nlohmann/json.hpp>
 
-#include "policies/engine.h"
+#include "policies/engine_turn.h"
 
 namespace plimsoll::policies {
 
 using nlohmann::json;
 
 std::string Engine::save() const {
-  json containers = json::array();
-  for (const auto& [inode, tracked] : tracked_) {
-    json fields_json = json::array();
-    for (const auto& [id, held] : tracked.fields) {
-      fields_json.push_back({{"field", fields()[id].name},
-                             {"original", held.original},
-                             {"wanted", held.wanted},
-                             {"accepted", held.accepted},
-                             {"policy", held.policy},
-                             {"rule", held.rule},
-                             {"audit", held.audit}});
-    }
+  const auto rules_of = [](const Tracked& tracked) {
     json rules = json::array();
     for (const auto& [key, run] : tracked.rules) {
       if (!run.active && run.overlay.empty() && !run.cooldown_ends) continue;
@@ -29,24 +18,72 @@ std::string Engine::save() const {
                        {"rule", key.rule},
                        {"fingerprint", run.fingerprint},
                        {"active", run.active},
+                       {"froze", run.froze},
                        {"step", run.step},
                        {"overlay", overlay},
                        {"cooldown_ends", run.cooldown_ends ? run.cooldown_ends->since_boot.count() : 0}});
     }
-    if (fields_json.empty() && rules.empty() && !tracked.thaw_at) continue;
+    return rules;
+  };
+  json containers = json::array();
+  for (const auto& [inode, tracked] : tracked_) {
+    json held_fields = json::array();
+    for (const auto& [id, held] : tracked.fields) {
+      held_fields.push_back({{"field", fields()[id].name},
+                             {"original", held.original},
+                             {"wanted", held.wanted},
+                             {"accepted", held.accepted},
+                             {"policy", held.policy},
+                             {"rule", held.rule},
+                             {"audit", held.audit}});
+    }
+    json rules = rules_of(tracked);
+    if (held_fields.empty() && rules.empty() && !tracked.thaw_at) continue;
     containers.push_back({{"inode", inode},
                           {"id", tracked.container_id},
-                          {"fields", fields_json},
-                          {"rules", rules},
-                          {"thaw_at", tracked.thaw_at ? tracked.thaw_at->since_boot.count() : 0},
+                          {"fields", std::move(held_fields)},
+                          {"rules", std::move(rules)},
+                          {"thaw_at", tracked.thaw_at ? tracked.thaw_at->since_boot.count() : -1},
                           {"frozen_by", {tracked.frozen_by_policy, tracked.frozen_by_rule}}});
   }
-  return json{{"version", 1}, {"containers", containers}}.dump(-1, ' ', false,
-                                                               json::error_handler_t::replace);
+  json kills = json::array();
+  for (const BootTime at : kills_) kills.push_back(at.since_boot.count());
+  return json{{"version", 1}, {"containers", containers}, {"host", rules_of(host_)}, {"kills", kills}}.dump(
+      -1, ' ', false, json::error_handler_t::replace);
 }
 
 Result<> Engine::restore(const std::string& text) {
+  std::map<RuleKey, std::string> known;
+  for (const Policy& policy : set_->policies) {
+    for (const Rule& rule : policy.rules) known[{policy.name, rule.name}] = state_key(policy, rule);
+  }
+  // A rule that changed or went while we were away leaves nothing but its thaw.
+  const auto restore_rules = [&](const json& saved_rules, Tracked& tracked) {
+    for (const json& saved : saved_rules) {
+      RuleRun run;
+      run.fingerprint = saved.at("fingerprint");
+      run.active = saved.at("active");
+      run.was_true = run.active;
+      run.froze = saved.at("froze");
+      run.step = saved.at("step");
+      if (const auto ends = saved.at("cooldown_ends").get<std::int64_t>()) {
+        run.cooldown_ends = BootTime{Nanoseconds(ends)};
+      }
+      for (const auto& [name, value] : saved.at("overlay").items()) {
+        if (const auto id = find_field(name)) run.overlay[*id] = value;
+      }
+      const RuleKey key{saved.at("policy"), saved.at("rule")};
+      const auto now = known.find(key);
+      if (now != known.end() && now->second == run.fingerprint) {
+        tracked.rules[key] = std::move(run);
+      } else if (run.froze) {
+        tracked.thaw_at = BootTime{};
+      }
+    }
+  };
   std::unordered_map<std::uint64_t, Tracked> restored;
+  Tracked host;
+  std::deque<BootTime> kills;
   try {
     const json state = json::parse(text);
     for (const json& one : state.at("containers")) {
@@ -65,46 +102,21 @@ Result<> Engine::restore(const std::string& text) {
         if (held.audit) held.next_try = BootTime{Nanoseconds::max()};
         tracked.fields[*id] = std::move(held);
       }
-      for (const json& saved : one.at("rules")) {
-        RuleRun run;
-        run.fingerprint = saved.at("fingerprint");
-        run.active = saved.at("active");
-        run.step = saved.at("step");
-        if (const auto ends = saved.at("cooldown_ends").get<std::int64_t>())
-          run.cooldown_ends = BootTime{Nanoseconds(ends)};
-        for (const auto& [name, value] : saved.at("overlay").items()) {
-          if (const auto id = find_field(name)) run.overlay[*id] = value;
-        }
-        tracked.rules[{saved.at("policy"), saved.at("rule")}] = std::move(run);
-      }
-      if (const auto thaw = one.at("thaw_at").get<std::int64_t>())
-        tracked.thaw_at = BootTime{Nanoseconds(thaw)};
+      const auto thaw = one.at("thaw_at").get<std::int64_t>();
+      if (thaw >= 0) tracked.thaw_at = BootTime{Nanoseconds(thaw)};
       tracked.frozen_by_policy = one.at("frozen_by").at(0);
       tracked.frozen_by_rule = one.at("frozen_by").at(1);
+      restore_rules(one.at("rules"), tracked);
       restored[one.at("inode").get<std::uint64_t>()] = std::move(tracked);
     }
+    restore_rules(state.at("host"), host);
+    for (const json& at : state.at("kills")) kills.push_back({Nanoseconds(at.get<std::int64_t>())});
   } catch (const json::exception& error) {
     return invalid(std::string("saved state of the policy engine: ") + error.what());
   }
-  // Timers are sized by the rules, which are known here only if use() was called before.
-  const auto fit = [&](const std::string& policy_name, const std::string& rule_name, RuleRun& run) {
-    for (const Policy& policy : set_->policies) {
-      for (const Rule& rule : policy.rules) {
-        if (policy.name != policy_name || rule.name != rule_name) continue;
-        run.when_timers.resize(rule.when.timers());
-        if (rule.until) run.until_timers.resize(rule.until->timers());
-        return rule.fingerprint == run.fingerprint;
-      }
-    }
-    return false;
-  };
-  for (auto& [inode, tracked] : restored) {
-    for (auto entry = tracked.rules.begin(); entry != tracked.rules.end();) {
-      entry = fit(entry->first.policy, entry->first.rule, entry->second) ? std::next(entry)
-                                                                         : tracked.rules.erase(entry);
-    }
-  }
   tracked_ = std::move(restored);
+  host_ = std::move(host);
+  kills_ = std::move(kills);
   return {};
 }
 

@@ -7,8 +7,10 @@
 namespace plimsoll::policies {
 namespace {
 
-// Events bring samples between ticks; a rate over a few milliseconds is noise, so its earlier end stays.
 constexpr Nanoseconds kShortestRate = std::chrono::milliseconds(500);
+// However many events there are: an earlier end each 100 ms, and so many points a window.
+constexpr Nanoseconds kClosestEnds = std::chrono::milliseconds(100);
+constexpr int kMostPoints = 4096;
 // A window counts as seen when its oldest point is this near to its beginning.
 constexpr double kCovered = 0.9;
 
@@ -23,16 +25,24 @@ double percentile(std::vector<double> values, double share) {
 
 bool History::advance(const Counters& counters) {
   if (now_ && counters.taken <= now_->taken) return false;
-  if (now_ && (!before_ || counters.taken - now_->taken >= kShortestRate)) before_ = now_;
+  if (now_ && (ends_.empty() || now_->taken - ends_.back().taken >= kClosestEnds)) ends_.push_back(*now_);
+  // Of those that are old enough, only the youngest is of use.
+  while (ends_.size() > 1 && counters.taken - ends_[1].taken >= kShortestRate) ends_.pop_front();
   now_ = counters;
   return true;
+}
+
+const Counters* History::before() const {
+  if (!now_ || ends_.empty() || now_->taken - ends_.front().taken < kShortestRate) return nullptr;
+  return &ends_.front();
 }
 
 void History::keep(const Wanted& wanted, const SignalInputs& inputs) {
   std::erase_if(points_, [&](const auto& entry) { return !wanted.contains(entry.first); });
   for (const auto& [signal, length] : wanted) {
     auto& points = points_[signal];
-    const Reading reading = read_signal(signal, inputs);
+    const bool close = !points.empty() && now_->taken - points.back().at < length / kMostPoints;
+    const Reading reading = close ? Reading{0, Unknown::kNotThere, signal} : read_signal(signal, inputs);
     if (reading.known()) points.push_back({now_->taken, reading.value});
     // One point older than the window stays, so that the window is known to be covered.
     while (points.size() > 1 && now_->taken - points[1].at >= length) points.pop_front();

@@ -22,7 +22,9 @@ class History {
   // Keeps the values that `wanted` asks for, read through `inputs`, at the time of the newest counters.
   void keep(const Wanted& wanted, const SignalInputs& inputs);
 
-  const Counters* before() const { return before_ ? &*before_ : nullptr; }
+  // The youngest sample that is at least half a second older than the newest: events bring samples between
+  // ticks, and a rate over a few milliseconds is noise. Null where there is none yet.
+  const Counters* before() const;
   const Counters* now() const { return now_ ? &*now_ : nullptr; }
   Reading window(Function function, SignalId signal, Nanoseconds length) const;
 
@@ -31,7 +33,8 @@ class History {
     BootTime at;
     double value;
   };
-  std::optional<Counters> before_, now_;
+  std::optional<Counters> now_;
+  std::deque<Counters> ends_;  // possible earlier ends, oldest first
   std::map<SignalId, std::deque<Point>> points_;
 };
 

@@ -124,16 +124,22 @@ void parse_spec(const YamlNode& node, const ParseContext& context, Policy& polic
 }
 
 std::optional<Policy> parse_document(const YamlNode& node, std::string_view source, Diagnostics& out) {
+  if (node.kind != Kind::kMap) {
+    out.error(node.place, "a policy: expected a map with apiVersion, kind, metadata and spec, got " +
+                              std::string(kind_name(node.kind)));
+    return std::nullopt;
+  }
   Policy policy;
   policy.file = out.file();
   policy.place = node.place;
   MapReader reader(node, "a policy", out);
   const std::string version = reader.text("apiVersion");
   if (version != "plimsoll/v1")
-    out.error(node.place, "apiVersion: expected plimsoll/v1, got " + policies::quoted(version));
+    out.error(reader.place_of("apiVersion"),
+              "apiVersion: expected plimsoll/v1, got " + policies::quoted(version));
   const std::string kind = reader.text("kind");
   if (kind != "Policy" && kind != "HostPolicy")
-    out.error(node.place, "kind: expected Policy or HostPolicy, got " + policies::quoted(kind));
+    out.error(reader.place_of("kind"), "kind: expected Policy or HostPolicy, got " + policies::quoted(kind));
   policy.host = kind == "HostPolicy";
   if (const YamlNode* metadata = reader.require("metadata")) {
     MapReader inside(*metadata, "metadata", out);

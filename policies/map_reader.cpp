@@ -34,6 +34,13 @@ const YamlNode* MapReader::find(std::string_view key) {
   return nullptr;
 }
 
+Place MapReader::place_of(std::string_view key) const {
+  for (std::size_t i = 0; i < node_.keys.size(); ++i) {
+    if (node_.keys[i].text == key) return node_.items[i].place;
+  }
+  return node_.place;
+}
+
 const YamlNode* MapReader::require(std::string_view key) {
   const YamlNode* found = find(key);
   if (found == nullptr && (node_.kind == YamlNode::Kind::kMap || node_.kind == YamlNode::Kind::kNull)) {

@@ -24,6 +24,7 @@ class MapReader {
   // Tells of every key that was not asked for, with the nearest that is known.
   void finish();
   Place place() const { return node_.place; }
+  Place place_of(std::string_view key) const;  // of the key's value; of the map where it is absent
   const std::string& what() const { return what_; }
 
  private:

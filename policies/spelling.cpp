@@ -32,6 +32,8 @@ std::string_view nearest(std::string_view word, std::span<const std::string_view
   std::size_t best = std::min<std::size_t>(3, word.size() / 3 + 1) + 1;
   std::string_view found;
   for (const std::string_view candidate : known) {
+    const std::size_t longer = std::max(word.size(), candidate.size());
+    if (longer - std::min(word.size(), candidate.size()) >= best) continue;  // as many edits at least
     if (const std::size_t edits = distance(word, candidate); edits < best) {
       best = edits;
       found = candidate;
@@ -42,7 +44,7 @@ std::string_view nearest(std::string_view word, std::span<const std::string_view
 
 std::string did_you_mean(std::string_view word, std::span<const std::string_view> known) {
   const std::string_view near = nearest(word, known);
-  return near.empty() ? "" : " (did you mean '" + std::string(near) + "'?)";
+  return near.empty() || near == word ? "" : " (did you mean '" + std::string(near) + "'?)";
 }
 
 std::string one_of(std::span<const std::string_view> words) {

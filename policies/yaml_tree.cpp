@@ -77,7 +77,9 @@ class TreeBuilder final : public YAML::EventHandler {
     // Two equal keys: yaml-cpp would keep one of them in silence.
     std::vector<const YamlNode*> keys;
     for (const YamlNode& key : done.keys) keys.push_back(&key);
-    std::ranges::stable_sort(keys, {}, [](const YamlNode* key) -> const std::string& { return key->text; });
+    std::ranges::sort(keys, [](const YamlNode* a, const YamlNode* b) {
+      return a->text != b->text ? a->text < b->text : a->place < b->place;
+    });
     for (std::size_t i = 1; i < keys.size(); ++i) {
       if (keys[i]->text == keys[i - 1]->text) {
         out_.error(keys[i]->place, "the key " + quoted(keys[i]->text) +

@@ -15,7 +15,7 @@ DescriptorBudget DescriptorBudget::of_this_process() {
     if (::setrlimit(RLIMIT_NOFILE, &raised) == 0) limit = raised;
   }
   const std::uint64_t all = limit.rlim_cur;
-  const std::uint64_t reserve = std::max(kAtLeast, all / 8);
+  const std::uint64_t reserve = std::max(kAtLeast, all / 2);
   return DescriptorBudget(all > reserve ? all - reserve : 0);
 }
 

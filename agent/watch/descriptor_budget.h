@@ -10,7 +10,8 @@ class DescriptorBudget {
  public:
   explicit DescriptorBudget(std::uint64_t limit) : left_(limit) {}
 
-  // RLIMIT_NOFILE raised to its hard limit, less what the rest of the agent needs: an eighth, 256 at least.
+  // RLIMIT_NOFILE raised to its hard limit, less a half (256 at least): each container's folder is held open
+  // in any case, beside what the rest of the agent needs.
   static DescriptorBudget of_this_process();
 
   bool take() {

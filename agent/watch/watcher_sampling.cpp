@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <tuple>
 
 #include "agent/kernel/cgroup.h"
 #include "agent/watch/watcher.h"
@@ -117,7 +118,10 @@ void Watcher::arm_triggers() {
       waiting.push_back(tracked.get());
     }
   }
-  std::ranges::stable_sort(waiting, [](auto* one, auto* two) { return one->stalled_at > two->stalled_at; });
+  // The path breaks ties, so that the choice is the same at each tick.
+  std::ranges::sort(waiting, [](const Tracked* one, const Tracked* two) {
+    return std::tie(two->stalled_at, one->ref->cgroup) < std::tie(one->stalled_at, two->ref->cgroup);
+  });
   for (Tracked* tracked : waiting) {
     if (armed < options_.most_pressure_triggers) {
       ++armed;

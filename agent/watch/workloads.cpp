@@ -15,7 +15,19 @@ Number grown(Number before, Number now) {
   return now > before ? now - before : Number{};
 }
 
-constexpr int kFormat = 1;
+constexpr std::uint64_t kFormat = 1;
+
+// Throws for anything but a whole number from 0 on: converting what is larger than 64 bits would be
+// undefined.
+std::uint64_t count_at(const Json& object, const char* key) {
+  return object.at(key).get_ref<const Json::number_unsigned_t&>();
+}
+
+// Leaves room to count on.
+Microseconds time_at(const Json& object, const char* key) {
+  constexpr std::uint64_t kMost = std::uint64_t{1} << 62;
+  return Microseconds(static_cast<std::int64_t>(std::min(count_at(object, key), kMost)));
+}
 
 }  // namespace
 
@@ -124,27 +136,24 @@ Result<> Workloads::restore(std::string_view text, std::string_view boot_id) {
   Workloads read(most_);
   try {
     const Json document = Json::parse(text);
-    if (document.at("format").get<int>() != kFormat) return invalid("restore workloads: another format");
+    if (count_at(document, "format") != kFormat) return invalid("restore workloads: another format");
     for (const Json& one : document.at("workloads")) {
       Entry& entry = read.entry_of({one.at("name").get<std::string>(), one.at("image").get<std::string>()});
-      entry.totals.starts = one.at("starts").get<model::Count>();
-      entry.totals.oom_kills = one.at("oomKills").get<model::Count>();
-      entry.totals.memory_max_hits = one.at("memoryMaxHits").get<model::Count>();
-      entry.totals.cpu_usage = Microseconds(one.at("cpuUsageUsec").get<std::int64_t>());
-      entry.totals.cpu_throttled = Microseconds(one.at("cpuThrottledUsec").get<std::int64_t>());
-      entry.totals.io_read.value = one.at("ioReadBytes").get<std::uint64_t>();
-      entry.totals.io_written.value = one.at("ioWrittenBytes").get<std::uint64_t>();
+      entry.totals.starts = count_at(one, "starts");
+      entry.totals.oom_kills = count_at(one, "oomKills");
+      entry.totals.memory_max_hits = count_at(one, "memoryMaxHits");
+      entry.totals.cpu_usage = time_at(one, "cpuUsageUsec");
+      entry.totals.cpu_throttled = time_at(one, "cpuThrottledUsec");
+      entry.totals.io_read.value = count_at(one, "ioReadBytes");
+      entry.totals.io_written.value = count_at(one, "ioWrittenBytes");
     }
     if (document.at("bootId").get<std::string>() == boot_id) {
       for (const Json& one : document.at("living")) {
         Living living{{one.at("name").get<std::string>(), one.at("image").get<std::string>()}, {}};
-        living.counted = {one.at("oomKills").get<model::Count>(),
-                          one.at("memoryMaxHits").get<model::Count>(),
-                          Microseconds(one.at("cpuUsageUsec").get<std::int64_t>()),
-                          Microseconds(one.at("cpuThrottledUsec").get<std::int64_t>()),
-                          Bytes{one.at("ioReadBytes").get<std::uint64_t>()},
-                          Bytes{one.at("ioWrittenBytes").get<std::uint64_t>()}};
-        read.living_.emplace(model::CgroupId{one.at("cgroup").get<std::uint64_t>()}, std::move(living));
+        living.counted = {count_at(one, "oomKills"),           count_at(one, "memoryMaxHits"),
+                          time_at(one, "cpuUsageUsec"),        time_at(one, "cpuThrottledUsec"),
+                          Bytes{count_at(one, "ioReadBytes")}, Bytes{count_at(one, "ioWrittenBytes")}};
+        read.living_.emplace(model::CgroupId{count_at(one, "cgroup")}, std::move(living));
       }
     }
   } catch (const Json::exception& error) {

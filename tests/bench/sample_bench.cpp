@@ -6,6 +6,7 @@
 // Real cgroups below the host's cgroup v2 mount. Where it lacks cpu and memory (a hybrid mount), fewer files
 // are there, which the first line says; the full set is measured in the virtual machine.
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -129,6 +130,9 @@ bool measure(const Ground& ground, std::size_t count) {
 }
 
 int run() {
+  // Two sets of descriptors, the floor's and the sampler's, for a thousand cgroups.
+  const rlimit enough{65536, 65536};
+  if (::setrlimit(RLIMIT_NOFILE, &enough) != 0) std::perror("sample_bench: raise RLIMIT_NOFILE");
   const auto mounts = kernel::read_file("/proc/self/mounts");
   const auto mount = mounts ? kernel::find_cgroup2_mount(*mounts) : fail("no mounts");
   if (!mount) return std::fprintf(stderr, "sample_bench: %s\n", mount.error().message().c_str()), 1;

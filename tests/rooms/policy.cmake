@@ -1,2 +1,3 @@
 plimsoll_unit_test(policies LINK plimsoll_policies)
 plimsoll_fuzz_target(policy plimsoll_policies)
+plimsoll_fuzz_target(policy_expression plimsoll_policies)

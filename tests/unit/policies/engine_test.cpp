@@ -280,5 +280,180 @@ TEST_F(EngineTest, PausedItDecidesNothing) {
   EXPECT_EQ(step().size(), 1U);
 }
 
+TEST_F(EngineTest, ASampleFromBeforeAWriteIsNoDrift) {
+  use(policy("  limits: {memory: {max: 128MiB}}\n"));
+  const auto decisions = step();
+  ASSERT_EQ(decisions.size(), 1U);
+  model::DecisionRecord record;
+  record.outcome = "done";
+  record.after = "134217728";
+  record.breach_to_effect = 3ms;
+  engine_.report(decisions[0], record);
+  // An event of some other container wakes the engine: this one's sample is still the old one.
+  EXPECT_TRUE(step(0s).empty());
+  EXPECT_TRUE(step(2ms).empty()) << "read before the write took effect";
+  write("memory.max", "134217728");
+  EXPECT_TRUE(step().empty());
+}
+
+TEST_F(EngineTest, TheOriginalIsNotMistakenForAValueJustTakenAway) {
+  const std::string text = policy(
+      "  rules:\n    - name: r\n      when: memory.usage > 80MiB\n      then: [{set: {memory.high: 90MiB}}]\n"
+      "      until: memory.usage < 60MiB\n");
+  use(text);
+  sample_.memory.current = Bytes{90ULL << 20};
+  obey(step());
+  sample_.memory.current = Bytes{50ULL << 20};
+  const auto back = step();
+  ASSERT_EQ(back.size(), 1U);
+  // Fires again on the very sample that still shows 90MiB.
+  sample_.memory.current = Bytes{90ULL << 20};
+  step(0s);
+  obey(back);
+  obey(step());
+  sample_.memory.current = Bytes{50ULL << 20};
+  const auto decisions = step();
+  ASSERT_EQ(decisions.size(), 1U);
+  EXPECT_EQ(set_of(decisions[0]).value, "max");
+}
+
+TEST_F(EngineTest, AFreezeWithoutAnEndIsThawedByUntilAndByTheRulesRemoval) {
+  const std::string text = policy(
+      "  rules:\n    - name: r\n      when: memory.usage > 80MiB\n      then: [freeze]\n"
+      "      until: memory.usage < 60MiB\n");
+  for (const bool removed : {false, true}) {
+    use(text);
+    sample_.memory.current = Bytes{90ULL << 20};
+    auto decisions = step();
+    ASSERT_EQ(decisions.size(), 1U);
+    EXPECT_TRUE(std::holds_alternative<model::Freeze>(decisions[0].action));
+    EXPECT_TRUE(step(1h).empty());
+    if (removed) {
+      engine_.use(std::make_shared<PolicySet>());
+    } else {
+      sample_.memory.current = Bytes{50ULL << 20};
+    }
+    decisions = step();
+    ASSERT_EQ(decisions.size(), 1U);
+    EXPECT_TRUE(std::holds_alternative<model::Thaw>(decisions[0].action));
+    EXPECT_EQ(decisions[0].rule, "r");
+    EXPECT_TRUE(step().empty());
+  }
+}
+
+TEST_F(EngineTest, FromEnforceToAuditItLetsGo) {
+  use(policy("  limits: {memory: {max: 128MiB}}\n"));
+  obey(step());
+  EXPECT_TRUE(step().empty());
+  use(policy("  mode: audit\n  limits: {memory: {max: 128MiB}}\n"));
+  auto decisions = step();
+  ASSERT_FALSE(decisions.empty());
+  EXPECT_EQ(set_of(decisions[0]).value, "max");
+  EXPECT_EQ(decisions[0].cause, Cause::kUntil);
+  EXPECT_FALSE(decisions[0].audit);
+  obey(decisions);
+  decisions = step();
+  for (const auto& one : decisions) EXPECT_TRUE(one.audit);
+  obey(decisions);
+  EXPECT_TRUE(step().empty());
+  use(policy("  limits: {memory: {max: 128MiB}}\n"));
+  obey(step());
+  engine_.use(std::make_shared<PolicySet>());
+  decisions = step();
+  ASSERT_EQ(decisions.size(), 1U);
+  EXPECT_EQ(set_of(decisions[0]).value, "max") << "what was before the first write";
+}
+
+TEST_F(EngineTest, APausedLadderStandsStill) {
+  use(
+      policy("  rules:\n    - name: r\n      when: memory.usage > 80MiB\n      then: [{freeze: 1s}, {wait: "
+             "2s}, {kill: {signal: KILL}}]\n"));
+  sample_.memory.current = Bytes{90ULL << 20};
+  EXPECT_EQ(step().size(), 1U);
+  engine_.pause(true);
+  const auto thawed = step(5s);
+  ASSERT_EQ(thawed.size(), 1U) << "no longer frozen than the rule said";
+  EXPECT_TRUE(std::holds_alternative<model::Thaw>(thawed[0].action));
+  EXPECT_TRUE(step(5s).empty());
+  engine_.pause(false);
+  const auto decisions = step();
+  ASSERT_EQ(decisions.size(), 1U);
+  EXPECT_TRUE(std::holds_alternative<model::Kill>(decisions[0].action));
+}
+
+TEST_F(EngineTest, EveryDecisionOfARuleSaysWhatWasSeenAndSinceWhen) {
+  use(policy(
+      "  rules:\n    - name: r\n      when: memory.usage > 80MiB for 3s\n      then: [{set: {memory.high: "
+      "90MiB}}, {kill: {signal: TERM}}]\n"));
+  sample_.memory.current = Bytes{90ULL << 20};
+  step();
+  step();
+  step();
+  const auto decisions = step();
+  ASSERT_EQ(decisions.size(), 2U);
+  for (const auto& one : decisions) {
+    EXPECT_EQ(now_ - one.breach, 3s);
+    ASSERT_EQ(one.seen.size(), 1U);
+    EXPECT_EQ(one.seen[0], (std::pair<std::string, std::string>("memory.usage", "90MiB")));
+  }
+}
+
+TEST_F(EngineTest, AStepThatCannotBeComputedIsTold) {
+  use(policy(
+      "  rules:\n    - name: r\n      when: memory.usage > 80MiB\n      then: [{set: {memory.high: 90% of "
+      "memory.max}}, {set: {pids.max: +10% up to 100}}]\n"));
+  sample_.memory.current = Bytes{90ULL << 20};
+  const auto decisions = step();
+  ASSERT_EQ(decisions.size(), 2U);
+  EXPECT_EQ(decisions[0].refusal, "memory.max: no limit is set");
+  EXPECT_NE(decisions[1].refusal.find("pids.max"), std::string::npos);
+  EXPECT_TRUE(step().empty());
+}
+
+TEST_F(EngineTest, ALadderWaitsOutWhatItCannotSee) {
+  use(policy(
+      "  rules:\n    - name: r\n      when: memory.usage > 80MiB\n      then: [{notify: a}, {wait: 2s}, "
+      "{notify: b}]\n"));
+  sample_.memory.current = Bytes{90ULL << 20};
+  EXPECT_EQ(step().size(), 1U);
+  sample_.memory.current.reset();
+  EXPECT_TRUE(step(5s).empty());
+  sample_.memory.current = Bytes{90ULL << 20};
+  const auto decisions = step();
+  ASSERT_EQ(decisions.size(), 1U);
+  EXPECT_EQ(std::get<model::Notify>(decisions[0].action).text, "b");
+}
+
+TEST_F(EngineTest, ARateIsNotMadeOfTheMillisecondsBetweenTwoEvents) {
+  use(policy("  rules:\n    - {name: r, when: memory.growth > 50MiB, then: [{notify: a}]}\n"));
+  for (int i = 0; i < 40; ++i) {  // 10 MiB/s, with a jump of 1 MiB within 5 ms beside each tick
+    sample_.memory.current = Bytes{(50ULL + 10ULL * static_cast<unsigned>(i)) << 20};
+    EXPECT_TRUE(step(995ms).empty());
+    sample_.memory.current->value += 1 << 20;
+    EXPECT_TRUE(step(5ms).empty());
+  }
+  for (int i = 0; i < 20; ++i) {  // 100 MiB/s, told by events alone
+    sample_.memory.current->value += 10 << 20;
+    if (!step(100ms).empty()) return;
+  }
+  FAIL() << "a storm of events hides the growth";
+}
+
+TEST_F(EngineTest, CooldownsOfTheHostsRulesSurviveARestart) {
+  const auto set = load(
+      "apiVersion: plimsoll/v1\nkind: HostPolicy\nmetadata: {name: h}\nspec:\n  rules:\n    - {name: r, "
+      "when: "
+      "host.memory.available < 1GiB, then: [{notify: low}], cooldown: 1m}\n");
+  engine_.use(set);
+  EXPECT_EQ(step().size(), 1U);
+  step();
+  const std::string saved = engine_.save();
+  engine_ = Engine(EngineOptions{});
+  engine_.use(set);
+  ASSERT_TRUE(engine_.restore(saved));
+  EXPECT_TRUE(step(10s).empty());
+  EXPECT_EQ(step(1min).size(), 1U);
+}
+
 }  // namespace
 }  // namespace plimsoll::policies

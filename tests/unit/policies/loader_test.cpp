@@ -1,8 +1,5 @@
 #include <gtest/gtest.h>
 
-#include <fstream>
-#include <sstream>
-
 #include "policies/document.h"
 
 namespace plimsoll::policies {
@@ -27,17 +24,6 @@ TEST(Loader, AFolderThatIsNotThereHoldsNoPolicies) {
   const auto outcome = load_folder("/nonexistent/policies");
   ASSERT_TRUE(outcome);
   EXPECT_TRUE(outcome->set->policies.empty());
-}
-
-// tests/unit/policies/golden/errors.yaml holds one mistake of each kind; errors.txt what must be said of
-// them.
-TEST(Loader, TellsEveryErrorWithItsPlace) {
-  std::ifstream yaml(PLIMSOLL_SOURCE_DIR "/tests/unit/policies/golden/errors.yaml");
-  std::ifstream expected(PLIMSOLL_SOURCE_DIR "/tests/unit/policies/golden/errors.txt");
-  std::ostringstream text, golden;
-  text << yaml.rdbuf();
-  golden << expected.rdbuf();
-  EXPECT_EQ(told(text.str()), golden.str());
 }
 
 TEST(Loader, OneErrorAnywhereAndThereIsNoSet) {

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 
+#include "agent/kernel/cgroup.h"
 #include "temporary_tree.h"
 
 namespace plimsoll::watch {
@@ -216,6 +217,23 @@ TEST_F(WatcherTest, NestedCgroupsBelongToTheirContainer) {
   const auto snapshot = watcher_->take();
   ASSERT_EQ(snapshot->containers.size(), 1U);
   EXPECT_EQ(snapshot->containers[0].sample.processes, 3U);
+}
+
+TEST_F(WatcherTest, WithoutDescriptorsFilesAreOpenedEachTimeAndNothingGoesUnread) {
+  DescriptorBudget budget(2);
+  const auto folder = kernel::Cgroup::open(cgroups_.root() + "/" + kWeb);
+  ASSERT_TRUE(folder);
+  std::string buffer;
+  model::Sample sample;
+  {
+    auto reader = CgroupReader::open(folder->path(), folder->id(), budget);
+    ASSERT_TRUE(reader);
+    EXPECT_EQ(reader->kept(), 2U);
+    EXPECT_EQ(reader->reopened(), 1U);
+    ASSERT_TRUE(reader->read(sample, buffer));
+    EXPECT_TRUE(sample.cpu && sample.memory.current && sample.memory.events);
+  }
+  EXPECT_EQ(budget.left(), 2U);
 }
 
 TEST_F(WatcherTest, NoCgroupMountIsAnError) {

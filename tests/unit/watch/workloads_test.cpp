@@ -73,7 +73,8 @@ TEST(Workloads, SurviveARestartOfTheAgentWithoutCountingTwice) {
 TEST(Workloads, WhatSaveDidNotWriteIsRefusedAndChangesNothing) {
   Workloads workloads;
   workloads.account(ref(1, "web"), sample(1, 100));
-  for (const char* bad : {"", "{}", "[]", R"({"format":2})", R"({"format":1,"bootId":"b","workloads":[{}]})",
+  for (const char* bad : {"", "{}", "[]", R"({"format":2})", R"({"format":1e300})", R"({"format":-1})",
+                          R"({"format":1,"bootId":"b","workloads":[{}]})",
                           R"({"format":1,"bootId":3,"workloads":[],"living":[]})"}) {
     EXPECT_FALSE(workloads.restore(bad, "b")) << bad;
   }

@@ -1,0 +1,155 @@
+// Limits and overlays: merged into one wanted value a field, compared with what the cgroup has.
+#include <algorithm>
+
+#include "policies/engine_turn.h"
+
+namespace plimsoll::policies {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Nanoseconds kFirstPause = 10s;
+constexpr Nanoseconds kLongestPause = 5min;
+
+}  // namespace
+
+using model::Cause;
+using model::Decision;
+
+std::map<FieldId, Engine::Wanted> Engine::merge(Turn& turn) const {
+  std::map<FieldId, Wanted> wanted;
+  for (const Policy* selected : turn.tracked.selected) {  // lowest priority first: the last word counts
+    const Policy& policy = *selected;
+    const bool audit = policy.mode == Mode::kAudit;
+    // An audited wish must not push an enforced one aside.
+    const auto put = [&](FieldId field, Wanted want) {
+      const auto found = wanted.find(field);
+      if (audit && found != wanted.end() && !found->second.audit) return;
+      wanted[field] = std::move(want);
+    };
+    for (const LimitValue& limit : policy.limits) {
+      put(limit.field, {limit.text, policy.name, "limits", audit, false,
+                        turn.released.contains(limit.field) ? Cause::kUntil : Cause::kLimit, nullptr});
+    }
+    for (const Rule& rule : policy.rules) {
+      const auto run = turn.tracked.rules.find({policy.name, rule.name});
+      if (run == turn.tracked.rules.end()) continue;
+      const bool force = std::ranges::any_of(rule.then, [](const Step& step) {
+        const auto* set = std::get_if<SetStep>(&step);
+        return set != nullptr && set->force;
+      });
+      for (const auto& [field, value] : run->second.overlay) {
+        put(field, {value, policy.name, rule.name, audit, force, Cause::kRule, &run->second});
+      }
+    }
+  }
+  return wanted;
+}
+
+void Engine::compare(Turn& turn, const std::map<FieldId, Wanted>& wanted) {
+  for (auto entry = turn.tracked.fields.begin(); entry != turn.tracked.fields.end();) {
+    const auto want = wanted.find(entry->first);
+    // A policy that went from enforce to audit lets go of what it held.
+    if (want != wanted.end() && (!want->second.audit || entry->second.audit)) {
+      ++entry;
+      continue;
+    }
+    give_back(turn, entry->first, entry->second);
+    entry = turn.tracked.fields.erase(entry);
+  }
+  for (const auto& [field, want] : wanted) hold(turn, field, want);
+  std::erase_if(turn.tracked.given_back, [&](const auto& one) { return turn.now > one.second.first; });
+}
+
+// What the field was before us. A sample from before a value was given back still shows the value of then.
+std::string Engine::original_of(const Turn& turn, FieldId id) {
+  const auto given = turn.tracked.given_back.find(id);
+  if (given != turn.tracked.given_back.end() && turn.now <= given->second.first) return given->second.second;
+  return field_now(id, turn.sample->limits).value_or("");
+}
+
+std::string Engine::refusal_of(const Turn& turn, FieldId id, const Wanted& want) {
+  const FieldInfo& field = fields()[id];
+  if (!field_now(id, turn.sample->limits)) {
+    return "this cgroup has no " + std::string(field.file) + ": its controller is off";
+  }
+  const auto& memory = turn.sample->memory.current;
+  if (field.name != "memory.max" || !memory || want.force) return "";
+  const auto limit = number_of(field, want.value);
+  if (!limit || *limit >= static_cast<double>(memory->value)) return "";
+  return "memory.max below the current use of " + format_bytes(*memory) +
+         " would kill; set force: true to do it";
+}
+
+void Engine::hold(Turn& turn, FieldId id, const Wanted& want) {
+  const auto now = field_now(id, turn.sample->limits);
+  auto [entry, fresh] = turn.tracked.fields.try_emplace(id);
+  Held& held = entry->second;
+  if (fresh || (held.audit && !want.audit)) held.original = original_of(turn, id);
+  if (held.wanted != want.value || held.audit != want.audit) {
+    held.wanted = want.value;
+    held.audit = want.audit;
+    held.accepted.clear();
+    held.next_try.reset();
+    held.pause = Nanoseconds(0);
+    held.in_flight = false;
+  }
+  held.policy = want.policy;
+  held.rule = want.rule;
+  if (held.effective && turn.now <= *held.effective) return;
+  const std::string& expected = held.accepted.empty() ? want.value : held.accepted;
+  if (now && *now == expected) {
+    held.accepted = expected;
+    held.in_flight = false;
+    return;
+  }
+  if (held.in_flight || (held.next_try && turn.now < *held.next_try)) return;
+
+  const bool drifted = !held.accepted.empty();
+  Decision made = decision(turn, want.policy, drifted ? "limits" : want.rule, want.audit);
+  made.cause = drifted ? Cause::kDrift : want.cause;
+  if (want.run != nullptr && !drifted) {
+    made.breach = want.run->breach;
+    made.seen = want.run->seen;
+  }
+  made.action = model::SetFile{std::string(fields()[id].file), want.value, now.value_or("")};
+  made.refusal = refusal_of(turn, id, want);
+  held.in_flight = true;
+  if (want.audit) held.next_try = BootTime{Nanoseconds::max()};  // said once, not at every tick
+  out_.push_back(std::move(made));
+}
+
+void Engine::give_back(Turn& turn, FieldId id, Held& held) {
+  const auto now = field_now(id, turn.sample->limits);
+  if (held.audit || held.accepted.empty() || held.original.empty()) return;
+  turn.tracked.given_back[id] = {turn.now, held.original};
+  const bool stale = held.effective && turn.now <= *held.effective;
+  if (!now || (*now == held.original && !stale)) return;
+  Decision made = decision(turn, held.policy, held.rule, false);
+  made.cause = Cause::kUntil;
+  made.action = model::SetFile{std::string(fields()[id].file), held.original, *now};
+  out_.push_back(std::move(made));
+}
+
+void Engine::report(const Decision& decision, const model::DecisionRecord& record) {
+  const auto* set = std::get_if<model::SetFile>(&decision.action);
+  if (set == nullptr) return;
+  const auto tracked = tracked_.find(decision.container->id.inode);
+  if (tracked == tracked_.end()) return;
+  for (auto& [id, held] : tracked->second.fields) {
+    if (fields()[id].file != set->file || held.wanted != set->value) continue;
+    if (record.outcome == to_string(model::Outcome::kDone)) {
+      held.accepted = record.after;
+      held.effective = decision.breach + record.breach_to_effect;
+      held.next_try.reset();
+      held.pause = Nanoseconds(0);
+      held.in_flight = false;
+    } else if (!decision.audit) {
+      held.pause = held.pause.count() == 0 ? kFirstPause : std::min(2 * held.pause, kLongestPause);
+      held.next_try = decision.decided + held.pause;
+      held.in_flight = false;
+    }
+  }
+}
+
+}  // namespace plimsoll::policies

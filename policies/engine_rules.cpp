@@ -1,0 +1,237 @@
+// Rules: when they fire, their ladders of steps, and how `until` ends them.
+#include <algorithm>
+#include <limits>
+
+#include "policies/engine_turn.h"
+
+namespace plimsoll::policies {
+
+using namespace std::chrono_literals;
+using model::Cause;
+using model::Decision;
+
+void Engine::run_rule(Turn& turn, const Policy& policy, const Rule& rule) {
+  RuleRun& run = turn.tracked.rules[{policy.name, rule.name}];
+  if (run.fingerprint.empty()) run.fingerprint = state_key(policy, rule);
+  run.why = {};
+  run.truth = rule.when.test(turn.view, turn.now, run.when_timers, &run.why);
+  const bool is_true = run.truth == Truth::kTrue;
+  if (run.active) {
+    // Paused, a ladder stands still; it goes on afterwards, if its condition still holds.
+    if (!paused_) run_steps(turn, policy, rule, run);
+    const bool over = rule.until
+                          ? rule.until->test(turn.view, turn.now, run.until_timers, nullptr) == Truth::kTrue
+                          : run.step >= rule.then.size() && (!is_true || rule.cooldown.has_value());
+    if (over) end_rule(turn, policy, rule, run);
+  } else if (is_true && !paused_) {
+    const bool cooling = run.cooldown_ends && turn.now < *run.cooldown_ends;
+    // Without a cooldown a rule fires at the moment its condition becomes true, not again while it stays so.
+    const bool again = rule.cooldown.has_value() || rule.until.has_value() || !run.was_true;
+    if (!cooling && again) {
+      run.active = true;
+      run.step = 0;
+      run.waits_since.reset();
+      run.until_timers.clear();
+      run_steps(turn, policy, rule, run);
+    }
+  }
+  // What could not be seen did not become false.
+  if (run.truth != Truth::kUnknown) run.was_true = is_true;
+}
+
+void Engine::end_rule(Turn& turn, const Policy& policy, const Rule& rule, RuleRun& run) {
+  run.active = false;
+  if (rule.cooldown) run.cooldown_ends = turn.now + *rule.cooldown;
+  if (!rule.until) return;
+  for (const auto& [field, value] : run.overlay) turn.released.insert(field);
+  run.overlay.clear();
+  if (!run.froze) return;
+  run.froze = false;
+  Decision thaw = decision(turn, policy.name, rule.name, policy.mode == Mode::kAudit);
+  thaw.cause = Cause::kUntil;
+  thaw.action = model::Thaw{};
+  out_.push_back(std::move(thaw));
+}
+
+// Also while paused: a pause must not leave a container frozen for longer than its rule said.
+void Engine::thaw_when_due(Turn& turn) {
+  if (!turn.tracked.thaw_at || turn.now < *turn.tracked.thaw_at) return;
+  turn.tracked.thaw_at.reset();
+  Decision thaw = decision(turn, turn.tracked.frozen_by_policy, turn.tracked.frozen_by_rule, false);
+  thaw.cause = Cause::kUntil;
+  thaw.action = model::Thaw{};
+  out_.push_back(std::move(thaw));
+}
+
+void Engine::run_steps(Turn& turn, const Policy& policy, const Rule& rule, RuleRun& run) {
+  if (run.step >= rule.then.size() || run.truth == Truth::kUnknown) return;
+  // A ladder goes on only while its condition still holds.
+  if (run.truth == Truth::kFalse) {
+    run.step = rule.then.size();
+    return;
+  }
+  run.breach = rule.when.since(turn.now, run.when_timers);
+  run.seen.clear();
+  for (const SignalId signal : rule.when.signals()) {
+    const Reading reading = turn.view.value(signal);
+    if (!reading.known()) continue;
+    run.seen.emplace_back(signals()[signal].name, format_quantity(reading.value, signals()[signal].unit));
+  }
+  while (run.step < rule.then.size() && take_step(turn, policy, rule, run, rule.then[run.step])) ++run.step;
+}
+
+bool Engine::take_step(Turn& turn, const Policy& policy, const Rule& rule, RuleRun& run, const Step& step) {
+  if (const auto* wait = std::get_if<WaitStep>(&step)) {
+    if (!run.waits_since) run.waits_since = turn.now;
+    if (turn.now - *run.waits_since < wait->duration) return false;
+    run.waits_since.reset();
+    return true;
+  }
+  if (const auto* set = std::get_if<SetStep>(&step)) {
+    set_step(turn, policy, rule, run, *set);
+    return true;
+  }
+  if (const auto* kill = std::get_if<KillStep>(&step)) {
+    kill_step(turn, policy, rule, run, *kill);
+    return true;
+  }
+  Decision made = decision(turn, policy.name, rule.name, policy.mode == Mode::kAudit);
+  made.breach = run.breach;
+  made.seen = run.seen;
+  if (const auto* notify = std::get_if<NotifyStep>(&step)) {
+    made.action = model::Notify{filled(turn, notify->text)};
+  } else if (const auto* freeze = std::get_if<FreezeStep>(&step)) {
+    made.action = model::Freeze{freeze->duration};
+    if (freeze->duration && !made.audit) turn.tracked.thaw_at = turn.now + *freeze->duration;
+    run.froze = !freeze->duration.has_value();
+    if (!made.audit) {
+      turn.tracked.frozen_by_policy = policy.name;
+      turn.tracked.frozen_by_rule = rule.name;
+    }
+  } else {
+    made.action = model::Thaw{};
+    run.froze = false;
+    if (!made.audit) turn.tracked.thaw_at.reset();
+  }
+  out_.push_back(std::move(made));
+  return true;
+}
+
+void Engine::set_step(Turn& turn, const Policy& policy, const Rule& rule, RuleRun& run, const SetStep& step) {
+  const FieldInfo& field = fields()[step.field];
+  if (!step.value && !step.change) {
+    run.overlay[step.field] = step.text;
+    return;
+  }
+  const auto now = field_now(step.field, turn.sample->limits);
+  std::optional<double> value;
+  std::string refusal;
+  if (step.value) {
+    const Reading reading = step.value->evaluate(turn.view);
+    if (reading.known()) value = reading.value;
+    refusal = why_unknown(reading.unknown, reading.signal);
+  } else if (const auto number = now ? number_of(field, *now) : std::nullopt) {
+    const double changed = *number * (1 + *step.change);
+    const double bound = step.bound.value_or(changed);
+    // A bound that is passed already is not a reason to go the other way.
+    value = *step.change > 0 ? std::min(changed, std::max(bound, *number))
+                             : std::max(changed, std::min(bound, *number));
+  } else {
+    refusal = std::string(field.name) + ": no limit is set that could be changed by a share of it";
+  }
+  if (value) {
+    run.overlay[step.field] = field_text(field, std::clamp(*value, field.least, field.most));
+    return;
+  }
+  // Told, not passed over: the rule fired, and this step of it could not be taken.
+  Decision made = decision(turn, policy.name, rule.name, policy.mode == Mode::kAudit);
+  made.breach = run.breach;
+  made.seen = run.seen;
+  made.action = model::SetFile{std::string(field.file), "", now.value_or("")};
+  made.refusal = std::move(refusal);
+  out_.push_back(std::move(made));
+}
+
+const model::ContainerSample* Engine::choose_victim(const Turn& turn, const KillStep& step,
+                                                    double& most) const {
+  const model::ContainerSample* victim = nullptr;
+  for (const model::ContainerSample& one : turn.snapshot.containers) {
+    if (!step.among->matches(*one.ref) || untouchable(one.ref->cgroup)) continue;
+    // One that is emptied already has nothing more to give.
+    if (one.sample.populated && !*one.sample.populated) continue;
+    const auto known = tracked_.find(one.ref->id.inode);
+    SignalInputs inputs;
+    inputs.ref = one.ref.get();
+    inputs.sample = &one.sample;
+    inputs.host = &turn.snapshot.host;
+    inputs.wall = turn.snapshot.wall;
+    if (known != tracked_.end()) {
+      inputs.before = known->second.history.before();
+      inputs.now = known->second.history.now();
+    }
+    const Reading reading = read_signal(step.most, inputs);
+    if (!reading.known() || (victim != nullptr && reading.value <= most)) continue;
+    most = reading.value;
+    victim = &one;
+  }
+  return victim;
+}
+
+void Engine::kill_step(Turn& turn, const Policy& policy, const Rule& rule, const RuleRun& run,
+                       const KillStep& step) {
+  Decision made = decision(turn, policy.name, rule.name, policy.mode == Mode::kAudit);
+  made.breach = run.breach;
+  made.seen = run.seen;
+  made.action = model::Kill{step.signal, step.grace};
+  if (step.among) {
+    double most = 0;
+    const model::ContainerSample* victim = choose_victim(turn, step, most);
+    if (victim == nullptr) {
+      made.refusal = "no container to choose as victim";
+      out_.push_back(std::move(made));
+      return;
+    }
+    made.container = victim->ref;
+    made.seen.emplace_back(signals()[step.most].name, format_quantity(most, signals()[step.most].unit));
+  }
+  if (!made.audit) {
+    while (!kills_.empty() && turn.now - kills_.front() >= 1min) kills_.pop_front();
+    if (kills_.size() >= options_.kills_a_minute) {
+      made.refusal =
+          "the host's limit of " + std::to_string(options_.kills_a_minute) + " kills a minute is reached";
+    } else {
+      kills_.push_back(turn.now);
+    }
+  }
+  out_.push_back(std::move(made));
+}
+
+std::string Engine::filled(const Turn& turn, const std::string& text) const {
+  std::string out;
+  for (std::size_t at = 0; at < text.size();) {
+    const auto open = text.find("{{", at);
+    const auto close = open == std::string::npos ? open : text.find("}}", open);
+    out += text.substr(
+        at, open == std::string::npos || close == std::string::npos ? std::string::npos : open - at);
+    if (open == std::string::npos || close == std::string::npos) break;
+    std::string name = text.substr(open + 2, close - open - 2);
+    std::erase(name, ' ');
+    const auto signal = find_signal(name);
+    if (name == "container.name") {
+      out += turn.ref->name;
+    } else if (name == "container.id") {
+      out += turn.ref->container_id;
+    } else if (name == "container.image") {
+      out += turn.ref->image;
+    } else if (signal) {
+      const Reading reading = turn.view.value(*signal);
+      out += reading.known() ? format_quantity(reading.value, signals()[*signal].unit) : "unknown";
+    } else {
+      out += "{{" + name + "}}";
+    }
+    at = close + 2;
+  }
+  return out;
+}
+
+}  // namespace plimsoll::policies

@@ -1,0 +1,47 @@
+// Private to the engine's sources: what one evaluation of one container works on.
+#pragma once
+
+#include <set>
+
+#include "policies/engine.h"
+
+namespace plimsoll::policies {
+
+// What expressions read of one container.
+class Engine::View final : public SignalSource {
+ public:
+  View(const SignalInputs& inputs, const History& own, const History& host)
+      : inputs_(inputs), own_(own), host_(host) {}
+  Reading value(SignalId signal) const override {
+    if (inputs_.sample == nullptr && !signals()[signal].host) return {0, Unknown::kNotThere, signal};
+    return read_signal(signal, inputs_);
+  }
+  Reading window(Function function, SignalId signal, Nanoseconds length) const override {
+    return (signals()[signal].host ? host_ : own_).window(function, signal, length);
+  }
+
+ private:
+  const SignalInputs& inputs_;
+  const History& own_;
+  const History& host_;
+};
+
+struct Engine::Turn {
+  Tracked& tracked;
+  std::shared_ptr<const model::ContainerRef> ref;
+  const model::Sample* sample;  // null: the host
+  const model::Snapshot& snapshot;
+  BootTime now;  // when the values were sampled: timers run by it
+  const View& view;
+  std::set<FieldId> released;  // by an `until` in this turn
+};
+
+// The number of a field's text in the unit's base; nullopt for "max".
+std::optional<double> number_of(const FieldInfo& field, std::string_view text);
+
+// Equal for rules whose state may be kept: the same text in the same mode.
+inline std::string state_key(const Policy& policy, const Rule& rule) {
+  return std::string(to_string(policy.mode)) + " " + rule.fingerprint;
+}
+
+}  // namespace plimsoll::policies
