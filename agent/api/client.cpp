@@ -29,8 +29,9 @@ class Reply final : public ClientReply {
 
   Result<> ask(const ClientRequest& request) {
     // An agent that refuses early answers and closes: its answer says more than our broken pipe.
-    const auto sent = send_all(head_of(request));
-    if (sent && request.upload_fd >= 0) PLIMSOLL_TRY(upload(request.upload_fd));
+    auto sent = send_all(head_of(request));
+    if (sent && request.upload_fd >= 0) sent = upload(request.upload_fd);
+    parser_.skip(request.method == "HEAD");  // its answer tells a length, and has no body
     error_code code;
     http::read_header(stream_, buffer_, parser_, code);
     if (code && !sent) return std::unexpected(sent.error());

@@ -196,7 +196,8 @@ Result<> Containers::Core::start_item(const ItemPtr& item) {
   item->restart_at.reset();
   if (!started) {
     const std::string& why = started.error().message();
-    const bool missing = why.find("No such file or directory") != std::string::npos;
+    const bool missing = why.find("No such file or directory") != std::string::npos ||
+                         why.find("executable file not found") != std::string::npos;
     state.error = why;
     state.exit_code = missing ? 127 : why.find("Permission denied") != std::string::npos ? 126 : 128;
     if (state.status == Status::kRestarting) state.status = Status::kExited;

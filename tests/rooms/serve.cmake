@@ -6,3 +6,7 @@ plimsoll_unit_test(container LINK plimsoll_container plimsoll_log nlohmann_json:
 # Runs in the guest only: tests/vm/vm tests/vm/run-suite vm_container.
 add_executable(vm_container vm/container_test.cpp)
 target_link_libraries(vm_container PRIVATE plimsoll_container nlohmann_json::nlohmann_json GTest::gtest GTest::gtest_main)
+
+# The API alone, for real clients.
+add_executable(docker_daemon vm/docker_daemon.cpp)
+target_link_libraries(docker_daemon PRIVATE plimsoll_api plimsoll_container plimsoll_log plimsoll_options)

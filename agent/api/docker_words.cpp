@@ -1,0 +1,112 @@
+#include "agent/api/docker_words.h"
+
+#include <array>
+#include <nlohmann/json.hpp>
+
+#include "agent/base/rfc3339.h"
+#include "agent/base/units.h"
+#include "agent/shim/protocol.h"
+
+namespace plimsoll::api {
+
+using nlohmann::json;
+
+Result<Filters> parse_filters(const std::string& text) {
+  Filters filters;
+  if (text.empty()) return filters;
+  const json document = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  const auto wrong = [&] { return invalid("filters: expected a JSON object of lists or sets of strings"); };
+  if (!document.is_object()) return wrong();
+  for (const auto& [name, values] : document.items()) {
+    auto& list = filters[name];
+    if (values.is_array()) {
+      for (const json& value : values) {
+        if (!value.is_string()) return wrong();
+        list.push_back(value.get<std::string>());
+      }
+    } else if (values.is_object()) {
+      for (const auto& [value, on] : values.items()) {
+        if (!on.is_boolean()) return wrong();
+        if (on.get<bool>()) list.push_back(value);
+      }
+    } else {
+      return wrong();
+    }
+    if (list.empty()) filters.erase(name);
+  }
+  return filters;
+}
+
+bool has_label(const std::map<std::string, std::string>& labels, const std::string& wanted) {
+  const auto equals = wanted.find('=');
+  const auto found = labels.find(wanted.substr(0, equals));
+  return found != labels.end() && (equals == std::string::npos || found->second == wanted.substr(equals + 1));
+}
+
+namespace {
+
+// "1700000000.5": seconds since 1970, with up to nine digits of fraction.
+std::optional<WallTime> unix_moment(const std::string& text) {
+  const auto dot = text.find('.');
+  const auto seconds = parse_u64(text.substr(0, dot));
+  constexpr std::uint64_t kMostSeconds =
+      9'000'000'000;  // the year 2255, near the end of 64 bits of nanoseconds
+  if (!seconds || *seconds > kMostSeconds) return std::nullopt;
+  std::uint64_t nanoseconds = 0;
+  if (dot != std::string::npos) {
+    std::string fraction = text.substr(dot + 1);
+    if (fraction.empty() || fraction.size() > 9) return std::nullopt;
+    fraction.resize(9, '0');
+    const auto parsed = parse_u64(fraction);
+    if (!parsed) return std::nullopt;
+    nanoseconds = *parsed;
+  }
+  return WallTime(std::chrono::seconds(*seconds) + std::chrono::nanoseconds(nanoseconds));
+}
+
+}  // namespace
+
+Result<std::optional<WallTime>> parse_moment(const std::string& text, WallTime now) {
+  if (text.empty() || text == "0") return std::optional<WallTime>();
+  if (const auto moment = unix_moment(text)) return moment;
+  if (const auto moment = parse_rfc3339(text)) return moment;
+  if (const auto before = parse_duration(text)) return std::optional(now - *before);
+  return invalid("'" + text + "' is no moment: want seconds since 1970, RFC 3339 or a duration such as 10m");
+}
+
+std::string dump(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
+
+void reply_json(Exchange& exchange, const json& value, int status) {
+  exchange.reply({.status = status, .body = dump(value) + "\n"});
+}
+
+void reply_empty(Exchange& exchange, int status) { exchange.reply({.status = status, .body = ""}); }
+
+void reply_done(Exchange& exchange, const Result<>& result, int status) {
+  if (result) return reply_empty(exchange, status);
+  exchange.reply_error(result.error());
+}
+
+Error told_as_docker(const Error& error) {
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 3> kWords = {
+      {{"No such file or directory", "no such file or directory"},
+       {"Permission denied", "permission denied"},
+       {"Is a directory", "is a directory"}}};
+  std::string text = error.message();
+  bool known = text.find("executable file not found") != std::string::npos;
+  for (const auto& [ours, dockers] : kWords) {
+    const auto at = text.find(ours);
+    if (at == std::string::npos) continue;
+    text.replace(at, ours.size(), dockers);
+    known = true;
+  }
+  return Error(text, known ? ErrorKind::kInvalid : error.kind());
+}
+
+std::string framed(bool is_stderr, const std::string& text) {
+  const auto kind = is_stderr ? shim::FrameKind::kStderr : shim::FrameKind::kStdout;
+  const auto header = shim::encode_header({kind, static_cast<std::uint32_t>(text.size())});
+  return std::string(reinterpret_cast<const char*>(header.data()), header.size()) + text;
+}
+
+}  // namespace plimsoll::api

@@ -1,0 +1,44 @@
+// Small things that all Docker endpoints share.
+#pragma once
+
+#include <map>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/api/message.h"
+#include "agent/base/clock.h"
+
+namespace plimsoll::api {
+
+using Filters = std::map<std::string, std::vector<std::string>>;
+
+// The `filters` query parameter, in Go's form {"label":{"a=b":true}} or Python's {"label":["a=b"]}. Values
+// that Go's form turns off ({"a=b":false}) are left out.
+Result<Filters> parse_filters(const std::string& text);
+
+// Whether `labels` has what a `label` filter wants: "key" or "key=value".
+bool has_label(const std::map<std::string, std::string>& labels, const std::string& wanted);
+
+// Docker's moments in query strings: "1700000000", "1700000000.123456789", RFC 3339, or a duration before
+// `now`
+// ("10m"). nullopt for "" and "0".
+Result<std::optional<WallTime>> parse_moment(const std::string& text, WallTime now);
+
+// docker's exit codes 126 and 127 come from certain words of an error in Docker's spelling, and from status
+// 400.
+Error told_as_docker(const Error& error);
+
+inline constexpr const char* kRawStream = "application/vnd.docker.raw-stream";
+inline constexpr const char* kFramedStream = "application/vnd.docker.multiplexed-stream";
+// One of Docker's frames: [1 stdout | 2 stderr, 0, 0, 0, length in 32 bits] and the text.
+std::string framed(bool is_stderr, const std::string& text);
+
+std::string dump(const nlohmann::json& value);  // bad UTF-8 is replaced
+void reply_json(Exchange& exchange, const nlohmann::json& value, int status = 200);
+void reply_empty(Exchange& exchange, int status = 204);
+// An empty reply, or the error.
+void reply_done(Exchange& exchange, const Result<>& result, int status = 204);
+
+}  // namespace plimsoll::api

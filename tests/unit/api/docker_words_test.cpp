@@ -1,0 +1,61 @@
+#include "agent/api/docker_words.h"
+
+#include <gtest/gtest.h>
+
+#include "agent/base/rfc3339.h"
+
+namespace plimsoll::api {
+namespace {
+
+using namespace std::chrono_literals;
+
+TEST(DockerFilters, TakeGosFormAndPythons) {
+  const Filters wanted = {{"label", {"a=b"}}, {"status", {"running"}}};
+  for (const char* text : {R"({"label":{"a=b":true,"c":false},"status":{"running":true}})",
+                           R"({"label":["a=b"],"status":["running"],"name":[]})"}) {
+    const auto filters = parse_filters(text);
+    ASSERT_TRUE(filters) << text;
+    EXPECT_EQ(*filters, wanted) << text;
+  }
+  EXPECT_TRUE(parse_filters("")->empty());
+}
+
+TEST(DockerFilters, RefuseWhatIsNeither) {
+  for (const char* text : {"x", "[]", "{", R"({"label":1})", R"({"label":[1]})", R"({"label":{"a":1}})"}) {
+    const auto filters = parse_filters(text);
+    ASSERT_FALSE(filters) << text;
+    EXPECT_EQ(filters.error().kind(), ErrorKind::kInvalid);
+  }
+}
+
+TEST(DockerLabels, MatchByKeyOrByValue) {
+  const std::map<std::string, std::string> labels = {{"app", "web"}, {"empty", ""}};
+  EXPECT_TRUE(has_label(labels, "app"));
+  EXPECT_TRUE(has_label(labels, "app=web"));
+  EXPECT_TRUE(has_label(labels, "empty="));
+  EXPECT_FALSE(has_label(labels, "app=we"));
+  EXPECT_FALSE(has_label(labels, "ap"));
+}
+
+TEST(DockerMoments, AreSecondsTextOrDurations) {
+  const WallTime now(1000s);
+  EXPECT_EQ(**parse_moment("5.25", now), WallTime(5250ms));
+  EXPECT_EQ(**parse_moment("7.000000001", now), WallTime(7s + 1ns));
+  EXPECT_EQ(**parse_moment("10m", now), WallTime(400s));
+  EXPECT_EQ(format_rfc3339(**parse_moment("2026-11-24T08:00:00.5Z", now)), "2026-11-24T08:00:00.500000000Z");
+  EXPECT_FALSE(parse_moment("", now)->has_value());
+  EXPECT_FALSE(parse_moment("0", now)->has_value());
+  for (const char* text : {"x", "5.", "5.1234567890", "99999999999999", "-5", "2026-13"}) {
+    EXPECT_FALSE(parse_moment(text, now)) << text;
+  }
+}
+
+TEST(DockerErrors, AreSpeltSoThatDockersExitCodesFit) {
+  const Error missing = told_as_docker(Error("exec /x: No such file or directory"));
+  EXPECT_EQ(missing.message(), "exec /x: no such file or directory");
+  EXPECT_EQ(missing.kind(), ErrorKind::kInvalid);
+  EXPECT_EQ(told_as_docker(Error("mount: Input/output error")).kind(), ErrorKind::kSystem);
+}
+
+}  // namespace
+}  // namespace plimsoll::api
