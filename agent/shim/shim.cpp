@@ -73,8 +73,8 @@ void let_go_of_stdio() {
   for (int fd = 0; null && fd < 3; ++fd) ::dup2(null.get(), fd);
 }
 
-// Starting up touches most of the program; waiting touches little of it. The pages stay in the page cache, and
-// come back where they are used.
+// Starting up touches most of the program; waiting touches little of it. The pages stay in the page cache,
+// and come back where they are used.
 int forget_segment(dl_phdr_info* info, std::size_t, void*) {
   static const auto kPage = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
   for (int i = 0; i < info->dlpi_phnum; ++i) {

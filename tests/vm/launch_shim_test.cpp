@@ -179,9 +179,14 @@ TEST_F(ShimTest, InputAndItsEnd) {
   agent.ask(FrameKind::kAttach, "stdout", FrameKind::kOk);
   agent.ask(FrameKind::kStart, "", FrameKind::kStatus);
   const std::string big(50'000, 'x');
-  for (int i = 0; i < 20; ++i) agent.send(FrameKind::kStdin, big);
-  agent.send(FrameKind::kStdinEnd);
+  // Written while the output is read, as clients do: one that only writes is a slow reader, and let go as
+  // such.
+  std::jthread writer([&] {
+    for (int i = 0; i < 20; ++i) agent.send(FrameKind::kStdin, big);
+    agent.send(FrameKind::kStdinEnd);
+  });
   agent.expect(FrameKind::kExited);
+  writer.join();
   EXPECT_EQ(agent.out.size(), 1'000'005U);
   EXPECT_TRUE(agent.out.ends_with("xdone\n"));
   release(shim, agent);
@@ -354,7 +359,8 @@ TEST_F(ShimTest, StaysUnderOneMebibyte) {
   std::istringstream rollup(text_of("/proc/" + std::to_string(shim.pid) + "/smaps_rollup"));
   unsigned kib = 0;
   for (std::string line; std::getline(rollup, line);) {
-    if (line.starts_with("Private_")) kib += static_cast<unsigned>(std::atoi(line.substr(line.find(':') + 1).c_str()));
+    if (line.starts_with("Private_"))
+      kib += static_cast<unsigned>(std::atoi(line.substr(line.find(':') + 1).c_str()));
   }
   std::printf("private memory of a shim: %u KiB\n", kib);
   EXPECT_GT(kib, 0U);
