@@ -45,7 +45,7 @@ err_r, err_w = os.pipe()
 in_r, in_w = os.pipe()
 child = os.fork()
 if child == 0:
-    os.setsid()
+    os.setpgid(0, 0)
     os.close(gate_write)
     if os.read(gate_read, 1) != b"g":
         os._exit(137)
@@ -57,6 +57,8 @@ if child == 0:
         os.execvpe(process["args"][0], process["args"], environment)
     except OSError:
         os._exit(127)
+# By parent and child both: a signal to the group may come before the child has run at all.
+os.setpgid(child, child)
 for fd in (out_w, err_w, in_r, gate_read):
     os.close(fd)
 server = socket.socket(socket.AF_UNIX)
