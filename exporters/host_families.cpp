@@ -11,7 +11,7 @@ using model::EndedContainer;
 double seconds(Microseconds value) { return static_cast<double>(value.count()) / 1e6; }
 
 void decisions(const Scrape& scrape, const LabelsEmit& emit) {
-  for (const DecisionCount& one : scrape.decisions) {
+  for (const model::DecisionCount& one : scrape.decisions) {
     const std::array<Label, 4> labels = {
         {{"policy", one.policy}, {"rule", one.rule}, {"action", one.action}, {"outcome", one.outcome}}};
     emit(labels, static_cast<double>(one.count));

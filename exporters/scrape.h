@@ -7,16 +7,12 @@
 #include <string>
 #include <vector>
 
+#include "agent/model/decision.h"
 #include "agent/model/host_facts.h"
 #include "agent/model/sample.h"
 #include "agent/model/workload.h"
 
 namespace plimsoll::exporters {
-
-struct DecisionCount {
-  std::string policy, rule, action, outcome;
-  std::uint64_t count = 0;
-};
 
 struct PolicyState {
   std::uint64_t loaded = 0;       // policies in force
@@ -27,7 +23,7 @@ struct Scrape {
   std::shared_ptr<const model::Snapshot> now;       // null: nothing sampled yet
   std::shared_ptr<const model::Snapshot> previous;  // the tick before, for rates; may be null
   model::HostFacts host;
-  std::vector<DecisionCount> decisions;
+  std::vector<model::DecisionCount> decisions;
   PolicyState policies;
   std::set<std::string> label_keys;  // container labels that become container_label_*
   std::string own;                   // the agent's own metrics, as OwnMetrics::text() gives them

@@ -62,19 +62,11 @@ void inspect(Exchange& exchange, const DockerParts& parts) {
 }
 
 void resize(Exchange& exchange, const DockerParts& parts) {
-  const auto rows = exchange.request().integer("h");
-  const auto columns = exchange.request().integer("w");
-  if (!rows) return exchange.reply_error(rows.error());
-  if (!columns) return exchange.reply_error(columns.error());
-  const auto fits = [](std::int64_t size) { return size >= 0 && size <= UINT16_MAX; };
-  if (!fits(rows->value_or(0)) || !fits(columns->value_or(0))) {
-    return exchange.reply_error(Error("a terminal has 0 to 65535 rows and columns", ErrorKind::kInvalid));
-  }
-  reply_done(
-      exchange,
-      parts.containers.exec_resize(exchange.request().params.at("id"), static_cast<int>(rows->value_or(0)),
-                                   static_cast<int>(columns->value_or(0))),
-      200);
+  const auto size = terminal_size(exchange.request());
+  if (!size) return exchange.reply_error(size.error());
+  reply_done(exchange,
+             parts.containers.exec_resize(exchange.request().params.at("id"), size->rows, size->columns),
+             200);
 }
 
 }  // namespace

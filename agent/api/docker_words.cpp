@@ -74,6 +74,18 @@ Result<std::optional<WallTime>> parse_moment(const std::string& text, WallTime n
   return invalid("'" + text + "' is no moment: want seconds since 1970, RFC 3339 or a duration such as 10m");
 }
 
+Result<TerminalSize> terminal_size(const Request& request) {
+  const auto rows = request.integer("h");
+  const auto columns = request.integer("w");
+  if (!rows) return std::unexpected(rows.error());
+  if (!columns) return std::unexpected(columns.error());
+  const auto fits = [](std::int64_t size) { return size >= 0 && size <= UINT16_MAX; };
+  if (!fits(rows->value_or(0)) || !fits(columns->value_or(0))) {
+    return invalid("a terminal has 0 to 65535 rows and columns");
+  }
+  return TerminalSize{static_cast<int>(rows->value_or(0)), static_cast<int>(columns->value_or(0))};
+}
+
 std::string dump(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
 
 void reply_json(Exchange& exchange, const json& value, int status) {

@@ -35,6 +35,13 @@ inline constexpr const char* kFramedStream = "application/vnd.docker.multiplexed
 // One of Docker's frames: [1 stdout | 2 stderr, 0, 0, 0, length in 32 bits] and the text.
 std::string framed(bool is_stderr, const std::string& text);
 
+// The `h` and `w` of a resize; absent ones are 0. kInvalid where they are no numbers, or no terminal is that
+// large.
+struct TerminalSize {
+  int rows = 0, columns = 0;
+};
+Result<TerminalSize> terminal_size(const Request& request);
+
 std::string dump(const nlohmann::json& value);  // bad UTF-8 is replaced
 void reply_json(Exchange& exchange, const nlohmann::json& value, int status = 200);
 void reply_empty(Exchange& exchange, int status = 204);

@@ -3,8 +3,9 @@
 #include <sqlite3.h>
 #include <unistd.h>
 
-#include <cstdio>
 #include <nlohmann/json.hpp>
+
+#include "agent/base/rfc3339.h"
 
 namespace plimsoll::enforce {
 namespace {
@@ -75,18 +76,6 @@ class Statement {
 };
 
 std::string dump(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
-
-std::string rfc3339(WallTime when) {
-  const auto nanoseconds = when.time_since_epoch().count();
-  const std::time_t seconds = nanoseconds / 1'000'000'000;
-  std::tm parts{};
-  ::gmtime_r(&seconds, &parts);
-  char text[64];
-  const auto length = std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
-  std::snprintf(text + length, sizeof text - length, ".%09ldZ",
-                static_cast<long>(nanoseconds % 1'000'000'000));
-  return text;
-}
 
 DecisionRecord row(const Statement& statement) {
   DecisionRecord record;
@@ -222,10 +211,10 @@ Result<std::vector<DecisionRecord>> AuditLog::query(const DecisionFilter& filter
   }
 }
 
-Result<std::vector<DecisionCount>> AuditLog::counts() const {
+Result<std::vector<model::DecisionCount>> AuditLog::counts() const {
   const std::scoped_lock lock(mutex_);
   Statement select(database_.get(), "SELECT policy, rule, action, outcome, count FROM counts");
-  std::vector<DecisionCount> counts;
+  std::vector<model::DecisionCount> counts;
   while (true) {
     PLIMSOLL_ASSIGN(const bool more, select.step());
     if (!more) return counts;
@@ -258,7 +247,7 @@ Result<std::optional<std::string>> AuditLog::get_state(const std::string& key) c
 
 std::string to_json(const DecisionRecord& record) {
   const nlohmann::ordered_json object = {{"id", record.id},
-                                         {"when", rfc3339(record.when)},
+                                         {"when", format_rfc3339(record.when)},
                                          {"policy", record.policy},
                                          {"rule", record.rule},
                                          {"cause", record.cause},

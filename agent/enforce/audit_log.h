@@ -28,11 +28,6 @@ struct DecisionFilter {
   std::size_t limit = 100;  // the newest ones
 };
 
-struct DecisionCount {
-  std::string policy, rule, action, outcome;
-  std::uint64_t count = 0;
-};
-
 class AuditLog {
  public:
   // A file that SQLite cannot read is moved aside to "PATH.corrupt-N" and a new one begun; `warning()` then
@@ -49,7 +44,7 @@ class AuditLog {
   // Ascending by id.
   Result<std::vector<model::DecisionRecord>> query(const DecisionFilter& filter) const;
   // Of all decisions ever, also of those that retention has taken away.
-  Result<std::vector<DecisionCount>> counts() const;
+  Result<std::vector<model::DecisionCount>> counts() const;
   // True as soon as there is a record with a higher id; false at the timeout.
   bool wait_newer(std::int64_t after_id, std::chrono::milliseconds timeout) const;
 

@@ -77,4 +77,10 @@ struct DecisionRecord {
   Nanoseconds breach_to_effect{0};
 };
 
+// How many decisions there were of one kind; the words are DecisionRecord's.
+struct DecisionCount {
+  std::string policy, rule, action, outcome;
+  std::uint64_t count = 0;
+};
+
 }  // namespace plimsoll::model

@@ -57,5 +57,20 @@ TEST(DockerErrors, AreSpeltSoThatDockersExitCodesFit) {
   EXPECT_EQ(told_as_docker(Error("mount: Input/output error")).kind(), ErrorKind::kSystem);
 }
 
+TEST(DockerWords, ATerminalsSizeIsCheckedAndMayBeAbsent) {
+  const auto size_of = [](std::vector<std::pair<std::string, std::string>> query) {
+    Request request;
+    request.query = std::move(query);
+    return terminal_size(request);
+  };
+  EXPECT_EQ(size_of({{"h", "40"}, {"w", "65535"}})->rows, 40);
+  EXPECT_EQ(size_of({{"h", "40"}, {"w", "65535"}})->columns, 65535);
+  EXPECT_EQ(size_of({})->rows, 0);
+  for (const char* bad : {"-1", "65536", "x", "1.5", "99999999999999999999"}) {
+    EXPECT_EQ(size_of({{"h", bad}, {"w", "80"}}).error().kind(), ErrorKind::kInvalid) << bad;
+    EXPECT_EQ(size_of({{"h", "24"}, {"w", bad}}).error().kind(), ErrorKind::kInvalid) << bad;
+  }
+}
+
 }  // namespace
 }  // namespace plimsoll::api
