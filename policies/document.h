@@ -23,6 +23,9 @@ struct Selector {
   std::vector<model::Runtime> runtimes;  // empty: our own containers only
   std::shared_ptr<const Selector> except;
   bool matches(const model::ContainerRef& ref) const;
+  // The first key that does not match, and what was there instead: "label tier is 'web', expected batch".
+  // Empty where it matches.
+  std::string why_not(const model::ContainerRef& ref) const;
 };
 
 // A limit in `limits`: the kernel's text, or a share of this policy's own memory.max.

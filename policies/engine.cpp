@@ -19,18 +19,6 @@ void want_windows(const Expression& expression, History::Wanted& container, Hist
 
 }  // namespace
 
-std::optional<double> number_of(const FieldInfo& field, std::string_view text) {
-  const std::string_view first = text.substr(0, text.find(' '));
-  const auto number = parse_number(first);
-  if (!number) return std::nullopt;
-  if (field.kind == FieldKind::kCores) {
-    const auto period =
-        first.size() < text.size() ? parse_number(text.substr(first.size() + 1)) : std::nullopt;
-    return *number / (period && *period > 0 ? *period : 100'000);
-  }
-  return field.kind == FieldKind::kSeconds ? *number / 1e6 : *number;
-}
-
 void Engine::use(std::shared_ptr<const PolicySet> set) {
   set_ = std::move(set);
   windows_.clear();

@@ -28,6 +28,7 @@
 #include "agent/model/event.h"
 #include "agent/model/sample.h"
 #include "policies/document.h"
+#include "policies/explanation.h"
 #include "policies/history.h"
 
 namespace plimsoll::policies {
@@ -37,24 +38,6 @@ struct EngineOptions {
   // itself only.
   std::vector<std::string> untouchable;
   std::size_t kills_a_minute = 10;  // of the whole host
-};
-
-// What policies hold of one container, for `policy explain`.
-struct FieldState {
-  std::string field, wanted, now, policy, rule;  // texts as the kernel's; rule "limits" or a rule's name
-};
-struct RuleState {
-  std::string policy, rule, when;
-  Truth truth = Truth::kUnknown;
-  std::string why_unknown;
-  bool active = false;
-  Nanoseconds cooldown_left{0};
-};
-struct Explanation {
-  std::string container;
-  std::vector<std::pair<std::string, bool>> policies;  // name, whether it selects the container
-  std::vector<FieldState> fields;
-  std::vector<RuleState> rules;
 };
 
 class Engine {
@@ -71,7 +54,11 @@ class Engine {
   // What came of a decision: a refused or failed write is tried again after 10 s, then 20, up to 5 min.
   void report(const model::Decision& decision, const model::DecisionRecord& record);
 
-  Explanation explain(const model::ContainerRef& ref) const;
+  // Where everything stands for one container, as of its sample in `snapshot`; without one (or where it is
+  // not in it) rules and fields are told without the values of the moment.
+  Explanation explain(const model::ContainerRef& ref, const model::Snapshot* snapshot = nullptr) const;
+  // The same for HostPolicies.
+  Explanation explain_host(const model::Snapshot* snapshot = nullptr) const;
 
   // What must survive a restart of the agent: values before the first write, values held, active rules,
   // cooldowns, freezes. Times are since boot: keep the text with the boot id, and give it back to the same
@@ -96,6 +83,7 @@ class Engine {
     std::optional<BootTime> waits_since;  // a `wait` step is going on
     std::optional<BootTime> cooldown_ends;
     bool was_true = false;
+    std::optional<BootTime> fired;
     bool froze = false;  // without an end of its own: `until` thaws, and so does the rule's removal
     BootTime breach;     // of the last step taken, with the values that were seen
     std::vector<std::pair<std::string, std::string>> seen;
@@ -112,6 +100,7 @@ class Engine {
     // When the last write took effect: a sample from before it says nothing of who wrote what.
     std::optional<BootTime> effective;
     bool in_flight = false;  // decided, outcome not yet reported
+    std::string problem;     // why the last try did not do
   };
   struct Tracked {
     std::string container_id;
@@ -138,6 +127,10 @@ class Engine {
     const RuleRun* run = nullptr;  // whose overlay it is
   };
 
+  // Every limit and overlay of the policies that select the container, lowest priority first:
+  // visit(policy, rule or null, run or null, field, value).
+  template <typename Visit>
+  static void each_wish(const Tracked& tracked, Visit visit);
   bool untouchable(const std::string& cgroup) const;
   void evaluate_container(const model::ContainerSample& one, const model::Snapshot& snapshot);
   void evaluate_host(const model::Snapshot& snapshot);
@@ -157,6 +150,11 @@ class Engine {
   void give_back(Turn& turn, FieldId id, Held& held);
   static std::string original_of(const Turn& turn, FieldId id);
   static std::string refusal_of(const Turn& turn, FieldId id, const Wanted& want);
+  RuleState state_of(const Policy& policy, const Rule& rule, const Tracked* tracked, BootTime now,
+                     const SignalSource* source) const;
+  void explain_policies(const model::ContainerRef& ref, Explanation& told) const;
+  static void explain_fields(const Tracked* tracked, const model::Sample* sample, BootTime now,
+                             Explanation& told);
   model::Decision decision(const Turn& turn, const std::string& policy, const std::string& rule,
                            bool audit) const;
   std::string filled(const Turn& turn, const std::string& text) const;

@@ -18,31 +18,21 @@ using model::Decision;
 
 std::map<FieldId, Engine::Wanted> Engine::merge(Turn& turn) const {
   std::map<FieldId, Wanted> wanted;
-  for (const Policy* selected : turn.tracked.selected) {  // lowest priority first: the last word counts
-    const Policy& policy = *selected;
+  // Lowest priority first: the last word counts.
+  each_wish(turn.tracked, [&](const Policy& policy, const Rule* rule, const RuleRun* run, FieldId field,
+                              const std::string& value) {
     const bool audit = policy.mode == Mode::kAudit;
     // An audited wish must not push an enforced one aside.
-    const auto put = [&](FieldId field, Wanted want) {
-      const auto found = wanted.find(field);
-      if (audit && found != wanted.end() && !found->second.audit) return;
-      wanted[field] = std::move(want);
-    };
-    for (const LimitValue& limit : policy.limits) {
-      put(limit.field, {limit.text, policy.name, "limits", audit, false,
-                        turn.released.contains(limit.field) ? Cause::kUntil : Cause::kLimit, nullptr});
-    }
-    for (const Rule& rule : policy.rules) {
-      const auto run = turn.tracked.rules.find({policy.name, rule.name});
-      if (run == turn.tracked.rules.end()) continue;
-      const bool force = std::ranges::any_of(rule.then, [](const Step& step) {
-        const auto* set = std::get_if<SetStep>(&step);
-        return set != nullptr && set->force;
-      });
-      for (const auto& [field, value] : run->second.overlay) {
-        put(field, {value, policy.name, rule.name, audit, force, Cause::kRule, &run->second});
-      }
-    }
-  }
+    const auto found = wanted.find(field);
+    if (audit && found != wanted.end() && !found->second.audit) return;
+    const bool released = rule == nullptr && turn.released.contains(field);
+    const bool force = rule != nullptr && std::ranges::any_of(rule->then, [](const Step& step) {
+                         const auto* set = std::get_if<SetStep>(&step);
+                         return set != nullptr && set->force;
+                       });
+    const Cause cause = rule != nullptr ? Cause::kRule : (released ? Cause::kUntil : Cause::kLimit);
+    wanted[field] = {value, policy.name, rule == nullptr ? "limits" : rule->name, audit, force, cause, run};
+  });
   return wanted;
 }
 
@@ -90,6 +80,7 @@ void Engine::hold(Turn& turn, FieldId id, const Wanted& want) {
     held.wanted = want.value;
     held.audit = want.audit;
     held.accepted.clear();
+    held.problem.clear();
     held.next_try.reset();
     held.pause = Nanoseconds(0);
     held.in_flight = false;
@@ -140,6 +131,7 @@ void Engine::report(const Decision& decision, const model::DecisionRecord& recor
     if (fields()[id].file != set->file || held.wanted != set->value) continue;
     if (record.outcome == to_string(model::Outcome::kDone)) {
       held.accepted = record.after;
+      held.problem.clear();
       held.effective = decision.breach + record.breach_to_effect;
       held.next_try.reset();
       held.pause = Nanoseconds(0);
@@ -147,6 +139,7 @@ void Engine::report(const Decision& decision, const model::DecisionRecord& recor
     } else if (!decision.audit) {
       held.pause = held.pause.count() == 0 ? kFirstPause : std::min(2 * held.pause, kLongestPause);
       held.next_try = decision.decided + held.pause;
+      held.problem = record.detail.empty() ? record.outcome : record.detail;
       held.in_flight = false;
     }
   }

@@ -29,14 +29,15 @@ void Engine::run_rule(Turn& turn, const Policy& policy, const Rule& rule) {
     const bool again = rule.cooldown.has_value() || rule.until.has_value() || !run.was_true;
     if (!cooling && again) {
       run.active = true;
+      run.fired = turn.now;
       run.step = 0;
       run.waits_since.reset();
       run.until_timers.clear();
       run_steps(turn, policy, rule, run);
     }
   }
-  // What could not be seen did not become false.
-  if (run.truth != Truth::kUnknown) run.was_true = is_true;
+  // What could not be seen did not become false, and what became true under a pause fires after it.
+  if (run.truth != Truth::kUnknown && !(paused_ && is_true)) run.was_true = is_true;
 }
 
 void Engine::end_rule(Turn& turn, const Policy& policy, const Rule& rule, RuleRun& run) {

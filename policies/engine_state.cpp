@@ -1,4 +1,4 @@
-// What the engine keeps over a restart, and what it tells of itself.
+// What the engine keeps over a restart.
 #include <nlohmann/json.hpp>
 
 #include "policies/engine_turn.h"
@@ -118,39 +118,6 @@ Result<> Engine::restore(const std::string& text) {
   host_ = std::move(host);
   kills_ = std::move(kills);
   return {};
-}
-
-Explanation Engine::explain(const model::ContainerRef& ref) const {
-  Explanation told;
-  told.container = ref.name;
-  const auto found = tracked_.find(ref.id.inode);
-  for (const Policy& policy : set_->policies) {
-    if (policy.host) continue;
-    const bool selected = policy.mode != Mode::kOff && policy.select.matches(ref) && !untouchable(ref.cgroup);
-    told.policies.emplace_back(policy.name, selected);
-    if (!selected || found == tracked_.end()) continue;
-    for (const Rule& rule : policy.rules) {
-      RuleState state{policy.name, rule.name, rule.when.text(), Truth::kUnknown, "", false, Nanoseconds(0)};
-      const auto run = found->second.rules.find({policy.name, rule.name});
-      if (run != found->second.rules.end()) {
-        state.truth = run->second.truth;
-        if (state.truth == Truth::kUnknown)
-          state.why_unknown = why_unknown(run->second.why.unknown, run->second.why.signal);
-        state.active = run->second.active;
-        const Counters* now = found->second.history.now();
-        if (run->second.cooldown_ends && now != nullptr && *run->second.cooldown_ends > now->taken) {
-          state.cooldown_left = *run->second.cooldown_ends - now->taken;
-        }
-      }
-      told.rules.push_back(std::move(state));
-    }
-  }
-  if (found == tracked_.end()) return told;
-  for (const auto& [id, held] : found->second.fields) {
-    told.fields.push_back(
-        {std::string(fields()[id].name), held.wanted, held.accepted, held.policy, held.rule});
-  }
-  return told;
 }
 
 }  // namespace plimsoll::policies

@@ -36,8 +36,18 @@ struct Engine::Turn {
   std::set<FieldId> released;  // by an `until` in this turn
 };
 
-// The number of a field's text in the unit's base; nullopt for "max".
-std::optional<double> number_of(const FieldInfo& field, std::string_view text);
+template <typename Visit>
+void Engine::each_wish(const Tracked& tracked, Visit visit) {
+  for (const Policy* policy : tracked.selected) {
+    for (const LimitValue& limit : policy->limits) visit(*policy, nullptr, nullptr, limit.field, limit.text);
+    for (const Rule& rule : policy->rules) {
+      const auto run = tracked.rules.find({policy->name, rule.name});
+      if (run == tracked.rules.end()) continue;
+      for (const auto& [field, value] : run->second.overlay)
+        visit(*policy, &rule, &run->second, field, value);
+    }
+  }
+}
 
 // Equal for rules whose state may be kept: the same text in the same mode.
 inline std::string state_key(const Policy& policy, const Rule& rule) {

@@ -110,7 +110,7 @@ Truth Expression::test_at(std::uint16_t index, const Testing& testing) const {
 
 Truth Expression::test(const SignalSource& source, BootTime now, std::vector<HoldTimer>& timers,
                        Reading* why) const {
-  timers.resize(timers_);
+  timers.resize(holds_.size());
   return test_at(root_, {source, now, timers, why});
 }
 
@@ -120,6 +120,23 @@ BootTime Expression::since(BootTime now, const std::vector<HoldTimer>& timers) c
     if (timer.since && *timer.since < earliest) earliest = *timer.since;
   }
   return earliest;
+}
+
+std::string_view Expression::op_text(Op op) {
+  static constexpr std::array<std::string_view, 6> kText = {"<", "<=", ">", ">=", "==", "!="};
+  const auto at = static_cast<std::size_t>(op) - static_cast<std::size_t>(Op::kLess);
+  return at < kText.size() ? kText[at] : "";
+}
+
+std::vector<Expression::Compared> Expression::comparisons(const SignalSource& source) const {
+  std::vector<Compared> out;
+  out.reserve(comparisons_.size());
+  for (const Comparison& one : comparisons_) {
+    const Node& node = nodes_[one.node];
+    out.push_back({part(one.at, one.size), op_text(node.op), number_at(node.left, source),
+                   number_at(node.right, source), one.unit, compare(node, source, nullptr)});
+  }
+  return out;
 }
 
 Reading Expression::evaluate(const SignalSource& source) const { return number_at(root_, source); }

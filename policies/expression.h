@@ -60,7 +60,26 @@ class Expression {
                                                           Options options);
 
   const std::string& text() const { return text_; }
-  std::size_t timers() const { return timers_; }
+  std::size_t timers() const { return holds_.size(); }
+
+  // A `for`, in the order of its timer: the part of the text that it ends, and how long that must hold.
+  struct Hold {
+    std::size_t at = 0, size = 0;
+    Nanoseconds duration{0};
+  };
+  const std::vector<Hold>& holds() const { return holds_; }
+  // A comparison, in the order of the text, with what both sides are now.
+  struct Compared {
+    std::string_view text;  // of text()
+    std::string_view op;    // "<="
+    Reading left, right;
+    Unit unit;
+    Truth truth;
+  };
+  std::vector<Compared> comparisons(const SignalSource& source) const;
+  std::string_view part(std::size_t at, std::size_t size) const {
+    return std::string_view(text_).substr(at, size);
+  }
   // The signals and windows it reads, each once, in the order of the text.
   const std::vector<SignalId>& signals() const { return signals_; }
   const std::vector<std::pair<SignalId, Nanoseconds>>& windows() const { return windows_; }
@@ -105,6 +124,7 @@ class Expression {
   friend class ExpressionParser;
 
   Reading number_at(std::uint16_t index, const SignalSource& source) const;
+  static std::string_view op_text(Op op);
   Truth compare(const Node& node, const SignalSource& source, Reading* why) const;
   struct Testing;
   Truth test_at(std::uint16_t index, const Testing& testing) const;
@@ -112,7 +132,13 @@ class Expression {
   std::string text_;
   std::vector<Node> nodes_;
   std::uint16_t root_ = 0;
-  std::size_t timers_ = 0;
+  std::vector<Hold> holds_;
+  struct Comparison {
+    std::uint16_t node = 0;
+    std::size_t at = 0, size = 0;
+    Unit unit = Unit::kNumber;
+  };
+  std::vector<Comparison> comparisons_;
   std::vector<SignalId> signals_;
   std::vector<std::pair<SignalId, Nanoseconds>> windows_;
 };

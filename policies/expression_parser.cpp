@@ -105,6 +105,7 @@ class ExpressionParser {
 
   void next() {
     if (error_) return;
+    end_ = token_.at + token_.text.size();
     while (at_ < text_.size() && std::isspace(static_cast<unsigned char>(text_[at_])) != 0) ++at_;
     const std::size_t begin = at_;
     if (begin == text_.size()) {
@@ -225,7 +226,8 @@ class ExpressionParser {
     node.op = Op::kFor;
     node.left = part.node;
     node.duration = duration("for");
-    node.timer = static_cast<std::uint16_t>(out_.timers_++);
+    node.timer = static_cast<std::uint16_t>(out_.holds_.size());
+    out_.holds_.push_back({part.at, end_ - part.at, node.duration});
     part.node = add(node);
     return part;
   }
@@ -259,6 +261,7 @@ class ExpressionParser {
     if (error_ || !op) return left;
     next();
     const Part right = additive();
+    const std::size_t right_end = end_;
     if (error_) return left;
     if (left.truth || right.truth) {
       complain(operation.at, "a comparison stands beside " + quoted(operation.text) + ", expected a value");
@@ -267,7 +270,10 @@ class ExpressionParser {
     } else if (comparison_op(token_)) {
       complain(token_.at, "a second comparison in a row, expected and, or, for, or the end");
     }
-    return {join(*op, left.node, right.node), true, {}, left.at};
+    const std::uint16_t node = join(*op, left.node, right.node);
+    const Unit unit = (left.type.literal ? right : left).type.unit;
+    out_.comparisons_.push_back({node, left.at, right_end - left.at, unit});
+    return {node, true, {}, left.at};
   }
   // What was probably meant, from the side that is not a literal.
   static std::string hint(const Part& left, const Part& right) {
@@ -425,6 +431,7 @@ class ExpressionParser {
   Expression out_;
   std::size_t at_ = 0;
   Token token_;
+  std::size_t end_ = 0;  // of the token before token_
   int depth_ = 0;
   std::optional<Error> error_;
 };

@@ -8,18 +8,18 @@ namespace {
 
 constexpr double kNoEnd = 9.2e18;
 constexpr std::array kFields = {
-    FieldInfo{"cpu.max", "cpu.max", FieldKind::kCores, true, 0.01, 100'000},
-    FieldInfo{"cpu.burst", "cpu.max.burst", FieldKind::kSeconds, false, 0, 1},
-    FieldInfo{"cpu.weight", "cpu.weight", FieldKind::kCount, false, 1, 10'000},
-    FieldInfo{"cpu.idle", "cpu.idle", FieldKind::kFlag, false, 0, 1},
-    FieldInfo{"cpu.cpus", "cpuset.cpus", FieldKind::kCpuList, false, 0, 0},
-    FieldInfo{"memory.max", "memory.max", FieldKind::kBytes, true, 0, kNoEnd},
-    FieldInfo{"memory.high", "memory.high", FieldKind::kBytes, true, 0, kNoEnd},
-    FieldInfo{"memory.low", "memory.low", FieldKind::kBytes, true, 0, kNoEnd},
-    FieldInfo{"memory.min", "memory.min", FieldKind::kBytes, true, 0, kNoEnd},
-    FieldInfo{"memory.swap", "memory.swap.max", FieldKind::kBytes, true, 0, kNoEnd},
-    FieldInfo{"memory.oom_group", "memory.oom.group", FieldKind::kFlag, false, 0, 1},
-    FieldInfo{"pids.max", "pids.max", FieldKind::kCount, true, 0, 4'194'304},
+    FieldInfo{"cpu.max", "cpu.max", FieldKind::kCores, true, 0.01, 100'000, "max"},
+    FieldInfo{"cpu.burst", "cpu.max.burst", FieldKind::kSeconds, false, 0, 1, "0"},
+    FieldInfo{"cpu.weight", "cpu.weight", FieldKind::kCount, false, 1, 10'000, "100"},
+    FieldInfo{"cpu.idle", "cpu.idle", FieldKind::kFlag, false, 0, 1, "0"},
+    FieldInfo{"cpu.cpus", "cpuset.cpus", FieldKind::kCpuList, false, 0, 0, ""},
+    FieldInfo{"memory.max", "memory.max", FieldKind::kBytes, true, 0, kNoEnd, "max"},
+    FieldInfo{"memory.high", "memory.high", FieldKind::kBytes, true, 0, kNoEnd, "max"},
+    FieldInfo{"memory.low", "memory.low", FieldKind::kBytes, true, 0, kNoEnd, "0"},
+    FieldInfo{"memory.min", "memory.min", FieldKind::kBytes, true, 0, kNoEnd, "0"},
+    FieldInfo{"memory.swap", "memory.swap.max", FieldKind::kBytes, true, 0, kNoEnd, "max"},
+    FieldInfo{"memory.oom_group", "memory.oom.group", FieldKind::kFlag, false, 0, 1, "0"},
+    FieldInfo{"pids.max", "pids.max", FieldKind::kCount, true, 0, 4'194'304, "max"},
 };
 
 constexpr auto kNames = [] {
@@ -91,6 +91,18 @@ std::string field_text(const FieldInfo& field, double value) {
     default:
       return std::to_string(std::llround(value));
   }
+}
+
+std::optional<double> number_of(const FieldInfo& field, std::string_view text) {
+  const std::string_view first = text.substr(0, text.find(' '));
+  const auto number = parse_number(first);
+  if (!number) return std::nullopt;
+  if (field.kind == FieldKind::kCores) {
+    const auto period =
+        first.size() < text.size() ? parse_number(text.substr(first.size() + 1)) : std::nullopt;
+    return *number / (period && *period > 0 ? *period : 100'000);
+  }
+  return field.kind == FieldKind::kSeconds ? *number / 1e6 : *number;
 }
 
 std::string field_max_text(const FieldInfo& field) {

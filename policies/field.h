@@ -20,7 +20,8 @@ struct FieldInfo {
   std::string_view file;  // "memory.swap.max"
   FieldKind kind;
   bool may_be_max;
-  double least, most;  // of the number, in the unit's base
+  double least, most;      // of the number, in the unit's base
+  std::string_view unset;  // the text's beginning where nobody has set it
 };
 
 using FieldId = std::size_t;  // index into fields()
@@ -32,6 +33,8 @@ Unit unit_of(const FieldInfo& field);
 // The kernel's text for a number in the unit's base: memory is rounded down to whole pages, as the kernel
 // does itself.
 std::string field_text(const FieldInfo& field, double value);
+// The number of such a text in the unit's base; nullopt for "max".
+std::optional<double> number_of(const FieldInfo& field, std::string_view text);
 std::string field_max_text(const FieldInfo& field);  // "max", "max 100000"
 // What the cgroup has, in the same form; nullopt where it has no such file.
 std::optional<std::string> field_now(FieldId id, const model::Limits& limits);

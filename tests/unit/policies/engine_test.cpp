@@ -221,8 +221,8 @@ TEST_F(EngineTest, AnUnknownSignalNeitherFiresNorClears) {
   EXPECT_TRUE(step().empty());
   const auto told = engine_.explain(ref_);
   ASSERT_EQ(told.rules.size(), 1U);
-  EXPECT_EQ(told.rules[0].truth, Truth::kUnknown);
-  EXPECT_NE(told.rules[0].why_unknown.find("memory.max"), std::string::npos) << told.rules[0].why_unknown;
+  EXPECT_EQ(told.rules[0].when.truth, Truth::kUnknown);
+  EXPECT_NE(told.rules[0].when.why_unknown.find("memory.max"), std::string::npos) << told.rules[0].when.why_unknown;
 }
 
 TEST_F(EngineTest, ALadderWaitsOnlyWhileItsConditionHolds) {

@@ -1,0 +1,243 @@
+// What the engine tells of itself.
+#include <algorithm>
+#include <array>
+#include <ranges>
+
+#include "policies/engine_turn.h"
+
+namespace plimsoll::policies {
+
+std::string_view to_string(RulePhase phase) {
+  static constexpr std::array<std::string_view, 9> kNames = {
+      "unseen", "idle", "unknown", "holding", "fired", "waiting", "cooling", "spent", "paused"};
+  return kNames[static_cast<std::size_t>(phase)];
+}
+
+namespace {
+
+const model::ContainerSample* sample_of(const model::ContainerRef& ref, const model::Snapshot* snapshot) {
+  if (snapshot == nullptr) return nullptr;
+  const auto found = std::ranges::find_if(
+      snapshot->containers, [&](const model::ContainerSample& one) { return one.ref->id == ref.id; });
+  return found == snapshot->containers.end() ? nullptr : &*found;
+}
+
+ConditionState state_of_condition(const Expression& condition, const std::vector<HoldTimer>* timers,
+                                  BootTime now, const SignalSource* source) {
+  ConditionState state;
+  state.text = condition.text();
+  for (std::size_t i = 0; i < condition.holds().size(); ++i) {
+    const Expression::Hold& hold = condition.holds()[i];
+    HoldState& told =
+        state.holds.emplace_back(std::string(condition.part(hold.at, hold.size)), hold.duration);
+    if (timers == nullptr || i >= timers->size() || !(*timers)[i].since) continue;
+    told.held = std::max(Nanoseconds(0), now - *(*timers)[i].since);
+  }
+  if (source == nullptr) return state;
+  for (const Expression::Compared& one : condition.comparisons(*source)) {
+    ComparisonState& told = state.comparisons.emplace_back();
+    told.text = one.text;
+    told.op = one.op;
+    told.truth = one.truth;
+    if (one.left.known()) told.left = format_quantity(one.left.value, one.unit);
+    if (one.right.known()) told.right = format_quantity(one.right.value, one.unit);
+    if (one.truth != Truth::kUnknown) continue;
+    const Reading& missing = one.left.known() ? one.right : one.left;
+    told.why_unknown = why_unknown(missing.unknown, missing.signal);
+  }
+  return state;
+}
+
+RulePhase phase_of(const RuleState& state, bool again, bool paused) {
+  if (state.active) return state.wait_left ? RulePhase::kWaiting : RulePhase::kFired;
+  if (state.cooldown_left.count() > 0) return RulePhase::kCooling;
+  if (state.when.truth == Truth::kUnknown) return RulePhase::kUnknown;
+  if (state.when.truth == Truth::kTrue && !again) return RulePhase::kSpent;
+  if (state.when.truth == Truth::kTrue && paused) return RulePhase::kPaused;
+  const bool holding =
+      std::ranges::any_of(state.when.holds, [](const HoldState& hold) { return hold.held.has_value(); });
+  return holding ? RulePhase::kHolding : RulePhase::kIdle;
+}
+
+template <typename Map>
+const typename Map::mapped_type* find_in(const Map& map, const typename Map::key_type& key) {
+  const auto found = map.find(key);
+  return found == map.end() ? nullptr : &found->second;
+}
+
+std::string victims_rule(const Policy& policy, const model::ContainerRef& ref, std::string& why_not) {
+  for (const Rule& rule : policy.rules) {
+    for (const Step& step : rule.then) {
+      const auto* kill = std::get_if<KillStep>(&step);
+      if (kill == nullptr || !kill->among) continue;
+      why_not = kill->among->why_not(ref);
+      if (why_not.empty()) return rule.name;
+    }
+  }
+  if (why_not.empty()) why_not = "none of its rules kills a container";
+  return "";
+}
+
+}  // namespace
+
+RuleState Engine::state_of(const Policy& policy, const Rule& rule, const Tracked* tracked, BootTime now,
+                           const SignalSource* source) const {
+  RuleState state;
+  state.policy = policy.name;
+  state.rule = rule.name;
+  state.audit = policy.mode == Mode::kAudit;
+  state.steps = rule.then.size();
+  const RuleRun* run = tracked == nullptr ? nullptr : find_in(tracked->rules, {policy.name, rule.name});
+  state.when = state_of_condition(rule.when, run == nullptr ? nullptr : &run->when_timers, now, source);
+  if (rule.until) {
+    const bool timed = run != nullptr && run->active;
+    state.until = state_of_condition(*rule.until, timed ? &run->until_timers : nullptr, now, source);
+  }
+  if (run == nullptr) return state;
+  state.when.truth = run->truth;
+  if (run->truth == Truth::kUnknown) state.when.why_unknown = why_unknown(run->why.unknown, run->why.signal);
+  state.active = run->active;
+  state.step = run->active ? std::min(run->step, state.steps) : 0;
+  if (run->active && run->waits_since && run->step < rule.then.size()) {
+    const auto* wait = std::get_if<WaitStep>(&rule.then[run->step]);
+    if (wait != nullptr)
+      state.wait_left = std::max(Nanoseconds(0), wait->duration - (now - *run->waits_since));
+  }
+  if (run->cooldown_ends) state.cooldown_left = std::max(Nanoseconds(0), *run->cooldown_ends - now);
+  if (run->fired) {
+    state.fired_ago = std::max(Nanoseconds(0), now - *run->fired);
+    state.seen = run->seen;
+  }
+  state.phase = phase_of(state, !run->was_true || rule.cooldown || rule.until, paused_);
+  return state;
+}
+
+void Engine::explain_policies(const model::ContainerRef& ref, Explanation& told) const {
+  for (const Policy& policy : set_->policies | std::views::reverse) {
+    PolicyState& state = told.policies.emplace_back();
+    state.name = policy.name;
+    state.file = policy.file;
+    state.place = policy.place;
+    state.priority = policy.priority;
+    state.mode = policy.mode;
+    state.host = policy.host;
+    if (policy.mode == Mode::kOff) {
+      state.why_not = "its mode is off";
+    } else if (!told.untouchable.empty()) {
+      state.why_not = told.untouchable;
+    } else if (policy.host) {
+      state.applies = !victims_rule(policy, ref, state.why_not).empty();
+    } else {
+      state.why_not = policy.select.why_not(ref);
+      state.applies = state.why_not.empty();
+    }
+  }
+}
+
+void Engine::explain_fields(const Tracked* tracked, const model::Sample* sample, BootTime now,
+                            Explanation& told) {
+  for (FieldId id = 0; id < fields().size(); ++id) {
+    FieldState state;
+    state.field = fields()[id].name;
+    if (sample != nullptr) state.now = field_now(id, sample->limits).value_or("");
+    const Held* held = tracked == nullptr ? nullptr : find_in(tracked->fields, id);
+    if (held != nullptr) {
+      state.wanted = held->wanted;
+      state.original = held->original;
+      state.policy = held->policy;
+      state.rule = held->rule;
+      state.audit = held->audit;
+      state.held = !held->audit && !held->accepted.empty();
+      state.problem = held->problem;
+      if (!held->audit && held->next_try && *held->next_try > now) state.retry_in = *held->next_try - now;
+    }
+    if (!state.now.empty() || !state.wanted.empty()) told.fields.push_back(std::move(state));
+  }
+  if (tracked == nullptr) return;
+  each_wish(*tracked, [&](const Policy& policy, const Rule* rule, const RuleRun*, FieldId id,
+                          const std::string& value) {
+    const auto field = std::ranges::find(told.fields, fields()[id].name, &FieldState::field);
+    const std::string by = rule == nullptr ? "limits" : rule->name;
+    if (field == told.fields.end() || (field->policy == policy.name && field->rule == by)) return;
+    field->overruled.insert(field->overruled.begin(), {policy.name, by, value});
+  });
+}
+
+Explanation Engine::explain(const model::ContainerRef& ref, const model::Snapshot* snapshot) const {
+  Explanation told;
+  told.container = ref.name;
+  told.container_id = ref.container_id;
+  told.cgroup = ref.cgroup;
+  told.paused = paused_;
+  if (untouchable(ref.cgroup))
+    told.untouchable = "its cgroup is never acted on: it is the agent's own or the system's";
+  explain_policies(ref, told);
+
+  const Tracked* tracked = find_in(tracked_, ref.id.inode);
+  if (tracked != nullptr && tracked->container_id != ref.container_id) tracked = nullptr;
+  told.known = tracked != nullptr;
+  const model::ContainerSample* one = sample_of(ref, snapshot);
+  const Counters* newest = tracked == nullptr ? nullptr : tracked->history.now();
+  const BootTime now = one != nullptr ? one->sample.taken : newest != nullptr ? newest->taken : BootTime{};
+  if (tracked != nullptr && tracked->thaw_at) {
+    told.thaw_in = std::max(Nanoseconds(0), *tracked->thaw_at - now);
+    told.frozen_by = tracked->frozen_by_policy + "/" + tracked->frozen_by_rule;
+  }
+  explain_fields(tracked, one == nullptr ? nullptr : &one->sample, now, told);
+
+  const History none;
+  const History& history = tracked == nullptr ? none : tracked->history;
+  SignalInputs inputs;
+  inputs.ref = &ref;
+  inputs.before = history.before();
+  inputs.now = history.now();
+  inputs.host_before = host_.history.before();
+  inputs.host_now = host_.history.now();
+  if (one != nullptr) {
+    inputs.sample = &one->sample;
+    inputs.host = &snapshot->host;
+    inputs.wall = snapshot->wall;
+  }
+  const View view(inputs, history, host_.history);
+  for (const Policy& policy : set_->policies | std::views::reverse) {
+    const auto state = std::ranges::find(told.policies, policy.name, &PolicyState::name);
+    if (policy.host || !state->applies) continue;
+    for (const Rule& rule : policy.rules) {
+      told.rules.push_back(state_of(policy, rule, tracked, now, one == nullptr ? nullptr : &view));
+    }
+  }
+  return told;
+}
+
+Explanation Engine::explain_host(const model::Snapshot* snapshot) const {
+  Explanation told;
+  told.container = "host";
+  told.cgroup = "/";
+  told.paused = paused_;
+  const Counters* newest = host_.history.now();
+  told.known = newest != nullptr;
+  SignalInputs inputs;
+  inputs.host_before = host_.history.before();
+  inputs.host_now = newest;
+  if (snapshot != nullptr) {
+    inputs.host = &snapshot->host;
+    inputs.wall = snapshot->wall;
+  }
+  const BootTime now = snapshot != nullptr ? snapshot->host.taken
+                       : newest != nullptr ? newest->taken
+                                           : BootTime{};
+  const View view(inputs, host_.history, host_.history);
+  for (const Policy& policy : set_->policies | std::views::reverse) {
+    if (!policy.host) continue;
+    const bool off = policy.mode == Mode::kOff;
+    told.policies.push_back({policy.name, policy.file, policy.place, policy.priority, policy.mode, true, !off,
+                             off ? "its mode is off" : ""});
+    if (off) continue;
+    for (const Rule& rule : policy.rules) {
+      told.rules.push_back(state_of(policy, rule, &host_, now, snapshot == nullptr ? nullptr : &view));
+    }
+  }
+  return told;
+}
+
+}  // namespace plimsoll::policies
