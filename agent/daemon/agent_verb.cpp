@@ -16,7 +16,8 @@ Result<log::Format> parse_format(const std::string& text) {
 }  // namespace
 
 Result<int> agent_verb(const cli::Connection& agent, const cli::Words& args) {
-  Config config{.socket = agent.socket()};
+  Config config;
+  if (agent.socket() != kDefaultSocket) config.socket = agent.socket();
   std::string interval = "1s", level = "info", format = "text";
   std::vector<std::string> labels;
   cli::Flags flags("agent [FLAGS]", "Run the agent in the foreground",

@@ -19,6 +19,11 @@ Result<Config> completed(Config config) {
   if (config.tick < 100ms || config.tick > 1min) {
     return invalid("--interval '" + format_duration(config.tick) + "': expected 100ms to 1m");
   }
+  constexpr std::string_view kScheme = "unix://";
+  if (config.socket.starts_with(kScheme)) config.socket.erase(0, kScheme.size());
+  if (config.socket.find("://") != std::string::npos) {
+    return invalid("-H '" + config.socket + "': the agent's own socket is a Unix socket; see also --listen");
+  }
   if (config.socket.empty()) config.socket = config.run + "/plimsoll.sock";
   if (config.runtime_binary.empty()) {
     PLIMSOLL_ASSIGN(config.runtime_binary, beside_this_program("plimsoll-runtime"));

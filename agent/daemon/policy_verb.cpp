@@ -1,9 +1,10 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 
-#include "agent/api/client.h"
 #include "agent/cli/flags.h"
 #include "agent/daemon/verbs.h"
 #include "agent/kernel/file.h"

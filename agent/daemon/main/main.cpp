@@ -35,15 +35,10 @@ void print_help(FILE* to) {
     for (const cli::Verb& verb : verbs) fmt::print(to, "  {:<10} {}\n", verb.name, verb.summary);
   }
   fmt::print(to,
-             "\nFlags:\n  -H, --host SOCKET   the agent's Unix socket (PLIMSOLL_HOST, else {})\n"
+             "\nFlags:\n  -H, --host SOCKET   the agent's Unix socket, or tcp://IPV4:PORT for its public "
+             "pages\n                      (PLIMSOLL_HOST, else {})\n"
              "\nplimsoll VERB --help says more of one.\n\nExample:\n  plimsoll run --rm demo echo hello\n",
              daemon::kDefaultSocket);
-}
-
-// "unix:///run/x.sock" as Docker writes it, or the path alone.
-std::string socket_path(std::string text) {
-  constexpr std::string_view kScheme = "unix://";
-  return text.starts_with(kScheme) ? text.substr(kScheme.size()) : text;
 }
 
 int run(cli::Words words) {
@@ -74,7 +69,7 @@ int run(cli::Words words) {
     return 1;
   }
   words.erase(words.begin());
-  const auto status = verb->run(cli::Connection(socket_path(std::move(socket))), words);
+  const auto status = verb->run(cli::Connection(std::move(socket)), words);
   if (status) return *status;
   fmt::print(stderr, "{}\n", status.error().message());
   return name == "run" ? cli::kExitCannotRun : 1;
