@@ -166,11 +166,12 @@ class Agent {
 
   Result<> serve() {
     stats_.emplace(board_);
-    api::add_docker_routes(router_, {.containers = *containers_,
+    docker_.emplace(api::DockerParts{.containers = *containers_,
                                      .images = *images_,
                                      .stats = *stats_,
                                      .clock = clock_,
                                      .host = told_to_docker(host_, config_)});
+    api::add_docker_routes(router_, *docker_);
     pages_.emplace(Pages::Parts{.clock = clock_,
                                 .board = board_,
                                 .loop = *loop_,
@@ -205,6 +206,7 @@ class Agent {
   std::optional<PolicyFolder> folder_;
   std::unique_ptr<Loop> loop_;
   std::optional<BoardStats> stats_;
+  std::optional<api::DockerParts> docker_;
   std::optional<Pages> pages_;
   api::Router router_;
   std::optional<api::Server> server_;
