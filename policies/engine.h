@@ -155,6 +155,8 @@ class Engine {
   void explain_policies(const model::ContainerRef& ref, Explanation& told) const;
   static void explain_fields(const Tracked* tracked, const model::Sample* sample, BootTime now,
                              Explanation& told);
+  template <typename Filter>
+  void explain_host_rules(const model::Snapshot* snapshot, Explanation& told, Filter filter) const;
   model::Decision decision(const Turn& turn, const std::string& policy, const std::string& rule,
                            bool audit) const;
   std::string filled(const Turn& turn, const std::string& text) const;

@@ -70,6 +70,7 @@ std::string field_state(const FieldState& field) {
 }
 
 std::string fields_text(const Explanation& told) {
+  if (told.fields.empty()) return "Its limits have not been read yet.\n";
   std::vector<Row> rows = {{"LIMIT", "NOW", "WANTED", "SET BY", "BEFORE", "STATE"}};
   for (const FieldState& field : told.fields) {
     if (field.wanted.empty() && unset(field)) continue;
