@@ -14,6 +14,7 @@
 //  4. A field that nobody wants any more gets back what it was before the first write.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <map>
 #include <memory>
@@ -53,6 +54,11 @@ class Engine {
                                         std::span<const model::Event> events);
   // What came of a decision: a refused or failed write is tried again after 10 s, then 20, up to 5 min.
   void report(const model::Decision& decision, const model::DecisionRecord& record);
+
+  // When the next `for`, `wait`, cooldown, thaw or retry comes due, as of the last evaluation and the reports
+  // since; always after the samples that were evaluated. Sample anew at that moment and evaluate: values
+  // older than it do not count. nullopt: nothing but a new value can change a decision.
+  std::optional<BootTime> next_deadline() const { return due_; }
 
   // Where everything stands for one container, as of its sample in `snapshot`; without one (or where it is
   // not in it) rules and fields are told without the values of the moment.
@@ -131,6 +137,7 @@ class Engine {
   // visit(policy, rule or null, run or null, field, value).
   template <typename Visit>
   static void each_wish(const Tracked& tracked, Visit visit);
+  void due(BootTime at) { due_ = due_ ? std::min(*due_, at) : at; }
   bool untouchable(const std::string& cgroup) const;
   void evaluate_container(const model::ContainerSample& one, const model::Snapshot& snapshot);
   void evaluate_host(const model::Snapshot& snapshot);
@@ -138,6 +145,7 @@ class Engine {
   void run_steps(Turn& turn, const Policy& policy, const Rule& rule, RuleRun& run);
   bool take_step(Turn& turn, const Policy& policy, const Rule& rule, RuleRun& run, const Step& step);
   void set_step(Turn& turn, const Policy& policy, const Rule& rule, RuleRun& run, const SetStep& step);
+  void note_deadlines(const Turn& turn, const Rule& rule, const RuleRun& run);
   void end_rule(Turn& turn, const Policy& policy, const Rule& rule, RuleRun& run);
   void thaw_when_due(Turn& turn);
   void select(Tracked& tracked, const std::shared_ptr<const model::ContainerRef>& ref) const;
@@ -169,6 +177,7 @@ class Engine {
   Tracked host_;
   std::deque<BootTime> kills_;
   std::uint64_t sequence_ = 0;
+  std::optional<BootTime> due_;
   std::vector<model::Decision> out_;
 };
 

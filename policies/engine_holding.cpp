@@ -94,7 +94,11 @@ void Engine::hold(Turn& turn, FieldId id, const Wanted& want) {
     held.in_flight = false;
     return;
   }
-  if (held.in_flight || (held.next_try && turn.now < *held.next_try)) return;
+  if (held.in_flight) return;
+  if (held.next_try && turn.now < *held.next_try) {
+    if (!held.audit) due(*held.next_try);
+    return;
+  }
 
   const bool drifted = !held.accepted.empty();
   Decision made = decision(turn, want.policy, drifted ? "limits" : want.rule, want.audit);
@@ -139,6 +143,7 @@ void Engine::report(const Decision& decision, const model::DecisionRecord& recor
     } else if (!decision.audit) {
       held.pause = held.pause.count() == 0 ? kFirstPause : std::min(2 * held.pause, kLongestPause);
       held.next_try = decision.decided + held.pause;
+      due(*held.next_try);
       held.problem = record.detail.empty() ? record.outcome : record.detail;
       held.in_flight = false;
     }

@@ -222,7 +222,8 @@ TEST_F(EngineTest, AnUnknownSignalNeitherFiresNorClears) {
   const auto told = engine_.explain(ref_);
   ASSERT_EQ(told.rules.size(), 1U);
   EXPECT_EQ(told.rules[0].when.truth, Truth::kUnknown);
-  EXPECT_NE(told.rules[0].when.why_unknown.find("memory.max"), std::string::npos) << told.rules[0].when.why_unknown;
+  EXPECT_NE(told.rules[0].when.why_unknown.find("memory.max"), std::string::npos)
+      << told.rules[0].when.why_unknown;
 }
 
 TEST_F(EngineTest, ALadderWaitsOnlyWhileItsConditionHolds) {
@@ -453,6 +454,51 @@ TEST_F(EngineTest, CooldownsOfTheHostsRulesSurviveARestart) {
   ASSERT_TRUE(engine_.restore(saved));
   EXPECT_TRUE(step(10s).empty());
   EXPECT_EQ(step(1min).size(), 1U);
+}
+
+TEST_F(EngineTest, TellsWhenTimeAloneChangesSomething) {
+  use(
+      policy("  rules:\n    - name: r\n      when: memory.usage > 80MiB for 2500ms\n"
+             "      then: [{freeze: 700ms}, {wait: 3s}, {notify: still}]\n"
+             "      until: memory.usage < 60MiB for 1500ms\n      cooldown: 10s\n"));
+  (void)step();
+  EXPECT_EQ(engine_.next_deadline(), std::nullopt);
+  sample_.memory.current = Bytes{90ULL << 20};
+  EXPECT_TRUE(step().empty());
+  EXPECT_EQ(engine_.next_deadline(), now_ + 2500ms);
+  EXPECT_TRUE(step(2s).empty());
+  EXPECT_EQ(engine_.next_deadline(), now_ + 500ms);
+  EXPECT_EQ(step(500ms).size(), 1U) << "at the deadline itself the rule fires";
+  EXPECT_EQ(engine_.next_deadline(), now_ + 700ms) << "the thaw";
+  EXPECT_EQ(step(700ms).size(), 1U);
+  EXPECT_EQ(engine_.next_deadline(), now_ + 2300ms) << "the wait";
+  EXPECT_EQ(step(2300ms).size(), 1U);
+  EXPECT_EQ(engine_.next_deadline(), std::nullopt) << "only a new value can end it";
+  sample_.memory.current = Bytes{50ULL << 20};
+  EXPECT_TRUE(step().empty());
+  EXPECT_EQ(engine_.next_deadline(), now_ + 1500ms) << "until";
+  sample_.memory.current = Bytes{55ULL << 20};
+  EXPECT_TRUE(step(1500ms).empty());
+  EXPECT_EQ(engine_.next_deadline(), std::nullopt)
+      << "a cooldown's end means nothing while the condition is false";
+  const BootTime cooled = now_ + 10s;
+  sample_.memory.current = Bytes{90ULL << 20};
+  (void)step();
+  (void)step(3s);
+  EXPECT_EQ(engine_.next_deadline(), cooled);
+}
+
+TEST_F(EngineTest, ARefusedWriteIsADeadlineToo) {
+  use(policy("  limits: {cpu: {max: 0.5}}\n"));
+  for (const model::Decision& one : step()) {
+    model::DecisionRecord record;
+    record.outcome = "refused";
+    engine_.report(one, record);
+  }
+  EXPECT_EQ(engine_.next_deadline(), now_ + 10s);
+  EXPECT_TRUE(step().empty());
+  EXPECT_EQ(engine_.next_deadline(), now_ + 9s);
+  EXPECT_EQ(step(9s).size(), 1U);
 }
 
 }  // namespace
