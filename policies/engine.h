@@ -132,6 +132,7 @@ class Engine {
     model::Cause cause = model::Cause::kLimit;
     const RuleRun* run = nullptr;  // whose overlay it is
   };
+  using Wishes = std::map<FieldId, Wanted>;
 
   // Every limit and overlay of the policies that select the container, lowest priority first:
   // visit(policy, rule or null, run or null, field, value).
@@ -152,12 +153,13 @@ class Engine {
   const model::ContainerSample* choose_victim(const Turn& turn, const KillStep& step, double& most) const;
   void kill_step(Turn& turn, const Policy& policy, const Rule& rule, const RuleRun& run,
                  const KillStep& step);
-  std::map<FieldId, Wanted> merge(Turn& turn) const;
-  void compare(Turn& turn, const std::map<FieldId, Wanted>& wanted);
-  void hold(Turn& turn, FieldId id, const Wanted& want);
+  Wishes merge(Turn& turn) const;
+  void compare(Turn& turn, const Wishes& wanted);
+  void hold(Turn& turn, FieldId id, const Wishes& wanted);
   void give_back(Turn& turn, FieldId id, Held& held);
   static std::string original_of(const Turn& turn, FieldId id);
-  static std::string refusal_of(const Turn& turn, FieldId id, const Wanted& want);
+  static std::string refusal_of(const Turn& turn, FieldId id, const Wishes& wanted);
+  static bool stays_idle(const Turn& turn, const Wishes& wanted);
   RuleState state_of(const Policy& policy, const Rule& rule, const Tracked* tracked, BootTime now,
                      const SignalSource* source) const;
   void explain_policies(const model::ContainerRef& ref, Explanation& told) const;

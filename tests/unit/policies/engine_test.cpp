@@ -11,7 +11,9 @@ using model::Cause;
 
 std::shared_ptr<const PolicySet> load(const std::string& text) {
   const LoadOutcome outcome = load_texts({{"test.yaml", text}});
-  for (const Diagnostic& one : outcome.diagnostics) ADD_FAILURE() << to_string(one);
+  for (const Diagnostic& one : outcome.diagnostics) {
+    if (!one.warning) ADD_FAILURE() << to_string(one);
+  }
   return outcome.set;
 }
 
@@ -499,6 +501,53 @@ TEST_F(EngineTest, ARefusedWriteIsADeadlineToo) {
   EXPECT_TRUE(step().empty());
   EXPECT_EQ(engine_.next_deadline(), now_ + 9s);
   EXPECT_EQ(step(9s).size(), 1U);
+}
+
+TEST_F(EngineTest, AnIdleCgroupsWeightIsLeftAloneUntilItIsNoLongerIdle) {
+  sample_.limits.cpu_idle = false;
+  sample_.limits.cpu_weight = 200;
+  const std::string low = policy("  priority: 1\n  limits: {cpu: {weight: 50}}\n", "low");
+  use(low);
+  auto decisions = step();
+  ASSERT_EQ(decisions.size(), 1U);
+  obey(decisions);
+  sample_.limits.cpu_weight = 50;
+  EXPECT_TRUE(step().empty());
+  use(low + "---\n" + policy("  priority: 2\n  limits: {cpu: {idle: true}}\n", "high"));
+  decisions = step();
+  ASSERT_EQ(decisions.size(), 1U);
+  EXPECT_EQ(set_of(decisions[0]).file, "cpu.idle");
+  obey(decisions);
+  sample_.limits.cpu_idle = true;
+  sample_.limits.cpu_weight = 0;
+  EXPECT_TRUE(step().empty()) << "a weight of 0 is what an idle cgroup shows, no drift";
+  // Both go: first idle, then the weight, which the kernel has set to its default.
+  engine_.use(std::make_shared<PolicySet>());
+  decisions = step();
+  ASSERT_EQ(decisions.size(), 2U);
+  EXPECT_EQ(set_of(decisions[0]).file, "cpu.idle");
+  EXPECT_EQ(set_of(decisions[0]).value, "0");
+  EXPECT_EQ(set_of(decisions[1]).file, "cpu.weight");
+  EXPECT_EQ(set_of(decisions[1]).value, "200");
+}
+
+TEST_F(EngineTest, ABurstThatShrinksGoesBeforeItsQuota) {
+  sample_.limits.cpu_max->quota = Bound(Microseconds(100'000));
+  sample_.limits.cpu_burst = Microseconds(80'000);
+  use(policy("  limits: {cpu: {max: 0.5, burst: 20ms}}\n"));
+  auto decisions = step();
+  ASSERT_EQ(decisions.size(), 2U);
+  EXPECT_EQ(set_of(decisions[0]).file, "cpu.max.burst");
+  EXPECT_EQ(set_of(decisions[1]).file, "cpu.max");
+}
+
+TEST_F(EngineTest, ABurstAboveAnotherPolicysQuotaIsRefusedByName) {
+  sample_.limits.cpu_burst = Microseconds(0);
+  use(policy("  priority: 1\n  limits: {cpu: {burst: 20ms}}\n", "low") + "---\n" +
+      policy("  priority: 2\n  limits: {cpu: {max: 0.1}}\n", "high"));
+  const auto decisions = step();
+  ASSERT_EQ(decisions.size(), 2U);
+  EXPECT_EQ(decisions[1].refusal, "cpu.burst is more than the quota of cpu.max in one period, 10ms");
 }
 
 }  // namespace
