@@ -42,6 +42,7 @@ struct SetStep {
   std::optional<double> change;     // "+10%" is 0.1 of what the cgroup has now
   std::optional<double> bound;      // "up to" / "down to"
   bool force = false;
+  Place place;
 };
 struct FreezeStep {
   std::optional<Nanoseconds> duration;

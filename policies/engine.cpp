@@ -52,6 +52,7 @@ bool Engine::untouchable(const std::string& cgroup) const {
 std::vector<Decision> Engine::evaluate(const model::Snapshot& snapshot,
                                        std::span<const model::Event> events) {
   ++sequence_;
+  due_.reset();
   out_.clear();
   evaluate_host(snapshot);
   for (const model::ContainerSample& one : snapshot.containers) evaluate_container(one, snapshot);

@@ -14,6 +14,7 @@
 //  4. A field that nobody wants any more gets back what it was before the first write.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <map>
 #include <memory>
@@ -53,6 +54,11 @@ class Engine {
                                         std::span<const model::Event> events);
   // What came of a decision: a refused or failed write is tried again after 10 s, then 20, up to 5 min.
   void report(const model::Decision& decision, const model::DecisionRecord& record);
+
+  // When the next `for`, `wait`, cooldown, thaw or retry comes due, as of the last evaluation and the reports
+  // since; always after the samples that were evaluated. Sample anew at that moment and evaluate: values
+  // older than it do not count. nullopt: nothing but a new value can change a decision.
+  std::optional<BootTime> next_deadline() const { return due_; }
 
   // Where everything stands for one container, as of its sample in `snapshot`; without one (or where it is
   // not in it) rules and fields are told without the values of the moment.
@@ -126,11 +132,13 @@ class Engine {
     model::Cause cause = model::Cause::kLimit;
     const RuleRun* run = nullptr;  // whose overlay it is
   };
+  using Wishes = std::map<FieldId, Wanted>;
 
   // Every limit and overlay of the policies that select the container, lowest priority first:
   // visit(policy, rule or null, run or null, field, value).
   template <typename Visit>
   static void each_wish(const Tracked& tracked, Visit visit);
+  void due(BootTime at) { due_ = due_ ? std::min(*due_, at) : at; }
   bool untouchable(const std::string& cgroup) const;
   void evaluate_container(const model::ContainerSample& one, const model::Snapshot& snapshot);
   void evaluate_host(const model::Snapshot& snapshot);
@@ -138,23 +146,27 @@ class Engine {
   void run_steps(Turn& turn, const Policy& policy, const Rule& rule, RuleRun& run);
   bool take_step(Turn& turn, const Policy& policy, const Rule& rule, RuleRun& run, const Step& step);
   void set_step(Turn& turn, const Policy& policy, const Rule& rule, RuleRun& run, const SetStep& step);
+  void note_deadlines(const Turn& turn, const Rule& rule, const RuleRun& run);
   void end_rule(Turn& turn, const Policy& policy, const Rule& rule, RuleRun& run);
   void thaw_when_due(Turn& turn);
   void select(Tracked& tracked, const std::shared_ptr<const model::ContainerRef>& ref) const;
   const model::ContainerSample* choose_victim(const Turn& turn, const KillStep& step, double& most) const;
   void kill_step(Turn& turn, const Policy& policy, const Rule& rule, const RuleRun& run,
                  const KillStep& step);
-  std::map<FieldId, Wanted> merge(Turn& turn) const;
-  void compare(Turn& turn, const std::map<FieldId, Wanted>& wanted);
-  void hold(Turn& turn, FieldId id, const Wanted& want);
+  Wishes merge(Turn& turn) const;
+  void compare(Turn& turn, const Wishes& wanted);
+  void hold(Turn& turn, FieldId id, const Wishes& wanted);
   void give_back(Turn& turn, FieldId id, Held& held);
   static std::string original_of(const Turn& turn, FieldId id);
-  static std::string refusal_of(const Turn& turn, FieldId id, const Wanted& want);
+  static std::string refusal_of(const Turn& turn, FieldId id, const Wishes& wanted);
+  static bool stays_idle(const Turn& turn, const Wishes& wanted);
   RuleState state_of(const Policy& policy, const Rule& rule, const Tracked* tracked, BootTime now,
                      const SignalSource* source) const;
   void explain_policies(const model::ContainerRef& ref, Explanation& told) const;
   static void explain_fields(const Tracked* tracked, const model::Sample* sample, BootTime now,
                              Explanation& told);
+  template <typename Filter>
+  void explain_host_rules(const model::Snapshot* snapshot, Explanation& told, Filter filter) const;
   model::Decision decision(const Turn& turn, const std::string& policy, const std::string& rule,
                            bool audit) const;
   std::string filled(const Turn& turn, const std::string& text) const;
@@ -167,6 +179,7 @@ class Engine {
   Tracked host_;
   std::deque<BootTime> kills_;
   std::uint64_t sequence_ = 0;
+  std::optional<BootTime> due_;
   std::vector<model::Decision> out_;
 };
 

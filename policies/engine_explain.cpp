@@ -34,6 +34,10 @@ ConditionState state_of_condition(const Expression& condition, const std::vector
     told.held = std::max(Nanoseconds(0), now - *(*timers)[i].since);
   }
   if (source == nullptr) return state;
+  Reading why;
+  auto copy = timers == nullptr ? std::vector<HoldTimer>() : *timers;
+  state.truth = condition.test(*source, now, copy, &why);
+  if (state.truth == Truth::kUnknown) state.why_unknown = why_unknown(why.unknown, why.signal);
   for (const Expression::Compared& one : condition.comparisons(*source)) {
     ComparisonState& told = state.comparisons.emplace_back();
     told.text = one.text;
@@ -65,17 +69,15 @@ const typename Map::mapped_type* find_in(const Map& map, const typename Map::key
   return found == map.end() ? nullptr : &found->second;
 }
 
-std::string victims_rule(const Policy& policy, const model::ContainerRef& ref, std::string& why_not) {
-  for (const Rule& rule : policy.rules) {
-    for (const Step& step : rule.then) {
-      const auto* kill = std::get_if<KillStep>(&step);
-      if (kill == nullptr || !kill->among) continue;
-      why_not = kill->among->why_not(ref);
-      if (why_not.empty()) return rule.name;
-    }
+// May a rule of a HostPolicy choose this container as victim? `why_not` is the last reason against it.
+bool may_choose(const Rule& rule, const model::ContainerRef& ref, std::string& why_not) {
+  for (const Step& step : rule.then) {
+    const auto* kill = std::get_if<KillStep>(&step);
+    if (kill == nullptr || !kill->among) continue;
+    why_not = kill->among->why_not(ref);
+    if (why_not.empty()) return true;
   }
-  if (why_not.empty()) why_not = "none of its rules kills a container";
-  return "";
+  return false;
 }
 
 }  // namespace
@@ -95,7 +97,8 @@ RuleState Engine::state_of(const Policy& policy, const Rule& rule, const Tracked
   }
   if (run == nullptr) return state;
   state.when.truth = run->truth;
-  if (run->truth == Truth::kUnknown) state.when.why_unknown = why_unknown(run->why.unknown, run->why.signal);
+  state.when.why_unknown =
+      run->truth == Truth::kUnknown ? why_unknown(run->why.unknown, run->why.signal) : std::string();
   state.active = run->active;
   state.step = run->active ? std::min(run->step, state.steps) : 0;
   if (run->active && run->waits_since && run->step < rule.then.size()) {
@@ -126,7 +129,9 @@ void Engine::explain_policies(const model::ContainerRef& ref, Explanation& told)
     } else if (!told.untouchable.empty()) {
       state.why_not = told.untouchable;
     } else if (policy.host) {
-      state.applies = !victims_rule(policy, ref, state.why_not).empty();
+      state.why_not = "none of its rules kills a container";
+      state.applies = std::ranges::any_of(
+          policy.rules, [&](const Rule& rule) { return may_choose(rule, ref, state.why_not); });
     } else {
       state.why_not = policy.select.why_not(ref);
       state.applies = state.why_not.empty();
@@ -161,6 +166,29 @@ void Engine::explain_fields(const Tracked* tracked, const model::Sample* sample,
     if (field == told.fields.end() || (field->policy == policy.name && field->rule == by)) return;
     field->overruled.insert(field->overruled.begin(), {policy.name, by, value});
   });
+}
+
+template <typename Filter>
+void Engine::explain_host_rules(const model::Snapshot* snapshot, Explanation& told, Filter filter) const {
+  const Counters* newest = host_.history.now();
+  SignalInputs inputs;
+  inputs.host_before = host_.history.before();
+  inputs.host_now = newest;
+  if (snapshot != nullptr) {
+    inputs.host = &snapshot->host;
+    inputs.wall = snapshot->wall;
+  }
+  const BootTime now = snapshot != nullptr ? snapshot->host.taken
+                       : newest != nullptr ? newest->taken
+                                           : BootTime{};
+  const View view(inputs, host_.history, host_.history);
+  for (const Policy& policy : set_->policies | std::views::reverse) {
+    if (!policy.host || policy.mode == Mode::kOff) continue;
+    for (const Rule& rule : policy.rules) {
+      if (!filter(rule)) continue;
+      told.rules.push_back(state_of(policy, rule, &host_, now, snapshot == nullptr ? nullptr : &view));
+    }
+  }
 }
 
 Explanation Engine::explain(const model::ContainerRef& ref, const model::Snapshot* snapshot) const {
@@ -206,6 +234,12 @@ Explanation Engine::explain(const model::ContainerRef& ref, const model::Snapsho
       told.rules.push_back(state_of(policy, rule, tracked, now, one == nullptr ? nullptr : &view));
     }
   }
+  if (told.untouchable.empty()) {
+    explain_host_rules(snapshot, told, [&](const Rule& rule) {
+      std::string why_not;
+      return may_choose(rule, ref, why_not);
+    });
+  }
   return told;
 }
 
@@ -214,29 +248,14 @@ Explanation Engine::explain_host(const model::Snapshot* snapshot) const {
   told.container = "host";
   told.cgroup = "/";
   told.paused = paused_;
-  const Counters* newest = host_.history.now();
-  told.known = newest != nullptr;
-  SignalInputs inputs;
-  inputs.host_before = host_.history.before();
-  inputs.host_now = newest;
-  if (snapshot != nullptr) {
-    inputs.host = &snapshot->host;
-    inputs.wall = snapshot->wall;
-  }
-  const BootTime now = snapshot != nullptr ? snapshot->host.taken
-                       : newest != nullptr ? newest->taken
-                                           : BootTime{};
-  const View view(inputs, host_.history, host_.history);
+  told.known = host_.history.now() != nullptr;
   for (const Policy& policy : set_->policies | std::views::reverse) {
     if (!policy.host) continue;
     const bool off = policy.mode == Mode::kOff;
     told.policies.push_back({policy.name, policy.file, policy.place, policy.priority, policy.mode, true, !off,
                              off ? "its mode is off" : ""});
-    if (off) continue;
-    for (const Rule& rule : policy.rules) {
-      told.rules.push_back(state_of(policy, rule, &host_, now, snapshot == nullptr ? nullptr : &view));
-    }
   }
+  explain_host_rules(snapshot, told, [](const Rule&) { return true; });
   return told;
 }
 

@@ -16,8 +16,8 @@ constexpr Nanoseconds kLongestPause = 5min;
 using model::Cause;
 using model::Decision;
 
-std::map<FieldId, Engine::Wanted> Engine::merge(Turn& turn) const {
-  std::map<FieldId, Wanted> wanted;
+Engine::Wishes Engine::merge(Turn& turn) const {
+  Wishes wanted;
   // Lowest priority first: the last word counts.
   each_wish(turn.tracked, [&](const Policy& policy, const Rule* rule, const RuleRun* run, FieldId field,
                               const std::string& value) {
@@ -36,7 +36,9 @@ std::map<FieldId, Engine::Wanted> Engine::merge(Turn& turn) const {
   return wanted;
 }
 
-void Engine::compare(Turn& turn, const std::map<FieldId, Wanted>& wanted) {
+void Engine::compare(Turn& turn, const Wishes& wanted) {
+  const bool idle = stays_idle(turn, wanted);
+  const auto without_effect = [&](FieldId id) { return idle && fields()[id].name == "cpu.weight"; };
   for (auto entry = turn.tracked.fields.begin(); entry != turn.tracked.fields.end();) {
     const auto want = wanted.find(entry->first);
     // A policy that went from enforce to audit lets go of what it held.
@@ -44,11 +46,31 @@ void Engine::compare(Turn& turn, const std::map<FieldId, Wanted>& wanted) {
       ++entry;
       continue;
     }
-    give_back(turn, entry->first, entry->second);
+    if (!without_effect(entry->first)) give_back(turn, entry->first, entry->second);
     entry = turn.tracked.fields.erase(entry);
   }
-  for (const auto& [field, want] : wanted) hold(turn, field, want);
+  // The kernel refuses a quota below the burst: a burst that shrinks goes first.
+  static const FieldId kBurst = *find_field("cpu.burst");
+  const auto burst = wanted.find(kBurst);
+  const auto saved = field_now(kBurst, turn.sample->limits);
+  if (burst != wanted.end() && saved &&
+      number_of(fields()[kBurst], burst->second.value) < number_of(fields()[kBurst], *saved)) {
+    hold(turn, kBurst, wanted);
+  }
+  for (const auto& [field, want] : wanted) {
+    if (!without_effect(field)) hold(turn, field, wanted);
+  }
   std::erase_if(turn.tracked.given_back, [&](const auto& one) { return turn.now > one.second.first; });
+}
+
+// An idle cgroup has no weight: the kernel shows 0 and refuses to set it.
+bool Engine::stays_idle(const Turn& turn, const Wishes& wanted) {
+  static const FieldId kIdle = *find_field("cpu.idle");
+  const auto want = wanted.find(kIdle);
+  if (want != wanted.end() && !want->second.audit) return want->second.value == "1";
+  const auto held = turn.tracked.fields.find(kIdle);
+  if (held != turn.tracked.fields.end() && !held->second.audit) return held->second.original == "1";
+  return turn.sample->limits.cpu_idle.value_or(false);
 }
 
 // What the field was before us. A sample from before a value was given back still shows the value of then.
@@ -58,10 +80,21 @@ std::string Engine::original_of(const Turn& turn, FieldId id) {
   return field_now(id, turn.sample->limits).value_or("");
 }
 
-std::string Engine::refusal_of(const Turn& turn, FieldId id, const Wanted& want) {
+std::string Engine::refusal_of(const Turn& turn, FieldId id, const Wishes& wanted) {
   const FieldInfo& field = fields()[id];
+  const Wanted& want = wanted.at(id);
   if (!field_now(id, turn.sample->limits)) {
     return "this cgroup has no " + std::string(field.file) + ": its controller is off";
+  }
+  if (field.name == "cpu.burst") {
+    static const FieldId kMax = *find_field("cpu.max");
+    const auto max = wanted.find(kMax);
+    const auto quota = quota_of(max != wanted.end() ? max->second.value
+                                                    : field_now(kMax, turn.sample->limits).value_or("max"));
+    if (quota && number_of(field, want.value) > quota) {
+      return "cpu.burst is more than the quota of cpu.max in one period, " +
+             format_quantity(*quota, Unit::kSeconds);
+    }
   }
   const auto& memory = turn.sample->memory.current;
   if (field.name != "memory.max" || !memory || want.force) return "";
@@ -71,7 +104,8 @@ std::string Engine::refusal_of(const Turn& turn, FieldId id, const Wanted& want)
          " would kill; set force: true to do it";
 }
 
-void Engine::hold(Turn& turn, FieldId id, const Wanted& want) {
+void Engine::hold(Turn& turn, FieldId id, const Wishes& wanted) {
+  const Wanted& want = wanted.at(id);
   const auto now = field_now(id, turn.sample->limits);
   auto [entry, fresh] = turn.tracked.fields.try_emplace(id);
   Held& held = entry->second;
@@ -94,7 +128,11 @@ void Engine::hold(Turn& turn, FieldId id, const Wanted& want) {
     held.in_flight = false;
     return;
   }
-  if (held.in_flight || (held.next_try && turn.now < *held.next_try)) return;
+  if (held.in_flight) return;
+  if (held.next_try && turn.now < *held.next_try) {
+    if (!held.audit) due(*held.next_try);
+    return;
+  }
 
   const bool drifted = !held.accepted.empty();
   Decision made = decision(turn, want.policy, drifted ? "limits" : want.rule, want.audit);
@@ -104,7 +142,7 @@ void Engine::hold(Turn& turn, FieldId id, const Wanted& want) {
     made.seen = want.run->seen;
   }
   made.action = model::SetFile{std::string(fields()[id].file), want.value, now.value_or("")};
-  made.refusal = refusal_of(turn, id, want);
+  made.refusal = refusal_of(turn, id, wanted);
   held.in_flight = true;
   if (want.audit) held.next_try = BootTime{Nanoseconds::max()};  // said once, not at every tick
   out_.push_back(std::move(made));
@@ -139,6 +177,7 @@ void Engine::report(const Decision& decision, const model::DecisionRecord& recor
     } else if (!decision.audit) {
       held.pause = held.pause.count() == 0 ? kFirstPause : std::min(2 * held.pause, kLongestPause);
       held.next_try = decision.decided + held.pause;
+      due(*held.next_try);
       held.problem = record.detail.empty() ? record.outcome : record.detail;
       held.in_flight = false;
     }

@@ -38,6 +38,27 @@ void Engine::run_rule(Turn& turn, const Policy& policy, const Rule& rule) {
   }
   // What could not be seen did not become false, and what became true under a pause fires after it.
   if (run.truth != Truth::kUnknown && !(paused_ && is_true)) run.was_true = is_true;
+  note_deadlines(turn, rule, run);
+}
+
+void Engine::note_deadlines(const Turn& turn, const Rule& rule, const RuleRun& run) {
+  const auto later = [&](BootTime at) {
+    if (at > turn.now) due(at);
+  };
+  const auto held = [&](const Expression& condition, const std::vector<HoldTimer>& timers) {
+    for (std::size_t i = 0; i < timers.size() && i < condition.holds().size(); ++i) {
+      if (timers[i].since) later(*timers[i].since + condition.holds()[i].duration);
+    }
+  };
+  if (!run.active) {
+    held(rule.when, run.when_timers);
+    if (run.cooldown_ends && run.truth == Truth::kTrue) later(*run.cooldown_ends);
+    return;
+  }
+  if (rule.until) held(*rule.until, run.until_timers);
+  if (!run.waits_since || run.step >= rule.then.size()) return;
+  if (const auto* wait = std::get_if<WaitStep>(&rule.then[run.step]))
+    later(*run.waits_since + wait->duration);
 }
 
 void Engine::end_rule(Turn& turn, const Policy& policy, const Rule& rule, RuleRun& run) {
@@ -56,7 +77,8 @@ void Engine::end_rule(Turn& turn, const Policy& policy, const Rule& rule, RuleRu
 
 // Also while paused: a pause must not leave a container frozen for longer than its rule said.
 void Engine::thaw_when_due(Turn& turn) {
-  if (!turn.tracked.thaw_at || turn.now < *turn.tracked.thaw_at) return;
+  if (!turn.tracked.thaw_at) return;
+  if (turn.now < *turn.tracked.thaw_at) return due(*turn.tracked.thaw_at);
   turn.tracked.thaw_at.reset();
   Decision thaw = decision(turn, turn.tracked.frozen_by_policy, turn.tracked.frozen_by_rule, false);
   thaw.cause = Cause::kUntil;

@@ -96,7 +96,7 @@ struct Explanation {
   std::string frozen_by;               // "policy/rule"
   std::vector<PolicyState> policies;   // highest priority first
   std::vector<FieldState> fields;      // in the order of fields()
-  std::vector<RuleState> rules;        // of the policies that apply, in their order
+  std::vector<RuleState> rules;        // of the policies that apply; then of HostPolicies that may choose it
 };
 
 }  // namespace plimsoll::policies

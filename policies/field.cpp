@@ -10,8 +10,10 @@ constexpr double kNoEnd = 9.2e18;
 constexpr std::array kFields = {
     FieldInfo{"cpu.max", "cpu.max", FieldKind::kCores, true, 0.01, 100'000, "max"},
     FieldInfo{"cpu.burst", "cpu.max.burst", FieldKind::kSeconds, false, 0, 1, "0"},
-    FieldInfo{"cpu.weight", "cpu.weight", FieldKind::kCount, false, 1, 10'000, "100"},
+    // Before the weight: an idle cgroup has none, and losing idle resets it (kernel/sched/core.c,
+    // sched_group_set_idle).
     FieldInfo{"cpu.idle", "cpu.idle", FieldKind::kFlag, false, 0, 1, "0"},
+    FieldInfo{"cpu.weight", "cpu.weight", FieldKind::kCount, false, 1, 10'000, "100"},
     FieldInfo{"cpu.cpus", "cpuset.cpus", FieldKind::kCpuList, false, 0, 0, ""},
     FieldInfo{"memory.max", "memory.max", FieldKind::kBytes, true, 0, kNoEnd, "max"},
     FieldInfo{"memory.high", "memory.high", FieldKind::kBytes, true, 0, kNoEnd, "max"},
@@ -103,6 +105,11 @@ std::optional<double> number_of(const FieldInfo& field, std::string_view text) {
     return *number / (period && *period > 0 ? *period : 100'000);
   }
   return field.kind == FieldKind::kSeconds ? *number / 1e6 : *number;
+}
+
+std::optional<double> quota_of(std::string_view cpu_max) {
+  const auto microseconds = parse_number(cpu_max.substr(0, cpu_max.find(' ')));
+  return microseconds ? std::optional(*microseconds / 1e6) : std::nullopt;
 }
 
 std::string field_max_text(const FieldInfo& field) {

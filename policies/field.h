@@ -35,6 +35,8 @@ Unit unit_of(const FieldInfo& field);
 std::string field_text(const FieldInfo& field, double value);
 // The number of such a text in the unit's base; nullopt for "max".
 std::optional<double> number_of(const FieldInfo& field, std::string_view text);
+// The quota of a cpu.max text in seconds a period; nullopt for "max".
+std::optional<double> quota_of(std::string_view cpu_max);
 std::string field_max_text(const FieldInfo& field);  // "max", "max 100000"
 // What the cgroup has, in the same form; nullopt where it has no such file.
 std::optional<std::string> field_now(FieldId id, const model::Limits& limits);

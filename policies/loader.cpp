@@ -6,6 +6,7 @@
 #include <set>
 #include <sstream>
 
+#include "policies/checks.h"
 #include "policies/document.h"
 #include "policies/map_reader.h"
 #include "policies/spelling.h"
@@ -50,6 +51,7 @@ void parse_limits(const YamlNode& node, const ParseContext& context, std::vector
     }
     reader.finish();
   }
+  check_limits(limits, context.out);
   if (const YamlNode* io = groups.find("io"))
     context.out.error(io->place, "spec.limits.io is not available yet");
   groups.finish();
@@ -113,6 +115,7 @@ void parse_spec(const YamlNode& node, const ParseContext& context, Policy& polic
       if (!names.insert(rule->name).second)
         context.out.error(one.place,
                           "rule " + policies::quoted(rule->name) + ": the name is taken by an earlier rule");
+      check_changes(policy, *rule, context.out);
       policy.rules.push_back(std::move(*rule));
     }
   }
@@ -158,40 +161,6 @@ std::optional<Policy> parse_document(const YamlNode& node, std::string_view sour
   if (const YamlNode* spec = reader.require("spec")) parse_spec(*spec, context, policy);
   reader.finish();
   return policy;
-}
-
-bool selects_alike(const Selector& a, const Selector& b) {
-  // Selections are taken as overlapping unless one label key asks for different fixed values.
-  for (const auto& [key, globs] : a.labels) {
-    const auto other = b.labels.find(key);
-    if (other == b.labels.end()) continue;
-    const bool meet = std::ranges::any_of(globs, [&](const Glob& one) {
-      return std::ranges::any_of(other->second, [&](const Glob& two) {
-        return one.matches(two.pattern()) || two.matches(one.pattern());
-      });
-    });
-    if (!meet) return false;
-  }
-  return true;
-}
-
-void warn_of_ties(const std::vector<Policy>& policies, std::vector<Diagnostic>& out) {
-  for (std::size_t i = 0; i < policies.size(); ++i) {
-    for (std::size_t j = i + 1; j < policies.size(); ++j) {
-      const Policy& a = policies[i];
-      const Policy& b = policies[j];
-      if (a.priority != b.priority || a.host || b.host || !selects_alike(a.select, b.select)) continue;
-      for (const LimitValue& limit : a.limits) {
-        const auto twin = std::ranges::find(b.limits, limit.field, &LimitValue::field);
-        if (twin == b.limits.end() || twin->text == limit.text) continue;
-        out.push_back({b.file, twin->place,
-                       "policies '" + a.name + "' and '" + b.name + "' have the same priority and both set " +
-                           std::string(fields()[limit.field].name) + "; '" + std::min(a.name, b.name) +
-                           "' wins where both select a container",
-                       true});
-      }
-    }
-  }
 }
 
 }  // namespace

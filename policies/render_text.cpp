@@ -70,6 +70,7 @@ std::string field_state(const FieldState& field) {
 }
 
 std::string fields_text(const Explanation& told) {
+  if (told.fields.empty()) return "Its limits have not been read yet.\n";
   std::vector<Row> rows = {{"LIMIT", "NOW", "WANTED", "SET BY", "BEFORE", "STATE"}};
   for (const FieldState& field : told.fields) {
     if (field.wanted.empty() && unset(field)) continue;
@@ -131,7 +132,7 @@ std::string condition_text(const std::string& word, const ConditionState& state,
 std::string rule_text(const RuleState& rule) {
   std::string out =
       rule.policy + "/" + rule.rule + (rule.audit ? " (audit)" : "") + ": " + phase_words(rule) + "\n";
-  out += condition_text("when", rule.when, true);
+  out += condition_text("when", rule.when, rule.phase != RulePhase::kUnseen);
   if (rule.until) out += condition_text("until", *rule.until, rule.active);
   if (rule.active && rule.steps > 1) {
     out += "  " + std::to_string(rule.step) + " of " + plural(rule.steps, "step") + " taken\n";

@@ -53,6 +53,7 @@ std::optional<Step> parse_set_value(FieldId id, const YamlNode& node, const Pars
   const std::string what = "set." + std::string(field.name);
   SetStep step;
   step.field = id;
+  step.place = node.place;
   const bool computed = field.kind == FieldKind::kCores || field.kind == FieldKind::kBytes ||
                         field.kind == FieldKind::kCount || field.kind == FieldKind::kSeconds;
   if (node.kind != Kind::kScalar || node.text.empty() || !computed || node.text == "max") {

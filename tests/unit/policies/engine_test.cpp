@@ -11,7 +11,9 @@ using model::Cause;
 
 std::shared_ptr<const PolicySet> load(const std::string& text) {
   const LoadOutcome outcome = load_texts({{"test.yaml", text}});
-  for (const Diagnostic& one : outcome.diagnostics) ADD_FAILURE() << to_string(one);
+  for (const Diagnostic& one : outcome.diagnostics) {
+    if (!one.warning) ADD_FAILURE() << to_string(one);
+  }
   return outcome.set;
 }
 
@@ -222,7 +224,8 @@ TEST_F(EngineTest, AnUnknownSignalNeitherFiresNorClears) {
   const auto told = engine_.explain(ref_);
   ASSERT_EQ(told.rules.size(), 1U);
   EXPECT_EQ(told.rules[0].when.truth, Truth::kUnknown);
-  EXPECT_NE(told.rules[0].when.why_unknown.find("memory.max"), std::string::npos) << told.rules[0].when.why_unknown;
+  EXPECT_NE(told.rules[0].when.why_unknown.find("memory.max"), std::string::npos)
+      << told.rules[0].when.why_unknown;
 }
 
 TEST_F(EngineTest, ALadderWaitsOnlyWhileItsConditionHolds) {
@@ -453,6 +456,98 @@ TEST_F(EngineTest, CooldownsOfTheHostsRulesSurviveARestart) {
   ASSERT_TRUE(engine_.restore(saved));
   EXPECT_TRUE(step(10s).empty());
   EXPECT_EQ(step(1min).size(), 1U);
+}
+
+TEST_F(EngineTest, TellsWhenTimeAloneChangesSomething) {
+  use(
+      policy("  rules:\n    - name: r\n      when: memory.usage > 80MiB for 2500ms\n"
+             "      then: [{freeze: 700ms}, {wait: 3s}, {notify: still}]\n"
+             "      until: memory.usage < 60MiB for 1500ms\n      cooldown: 10s\n"));
+  (void)step();
+  EXPECT_EQ(engine_.next_deadline(), std::nullopt);
+  sample_.memory.current = Bytes{90ULL << 20};
+  EXPECT_TRUE(step().empty());
+  EXPECT_EQ(engine_.next_deadline(), now_ + 2500ms);
+  EXPECT_TRUE(step(2s).empty());
+  EXPECT_EQ(engine_.next_deadline(), now_ + 500ms);
+  EXPECT_EQ(step(500ms).size(), 1U) << "at the deadline itself the rule fires";
+  EXPECT_EQ(engine_.next_deadline(), now_ + 700ms) << "the thaw";
+  EXPECT_EQ(step(700ms).size(), 1U);
+  EXPECT_EQ(engine_.next_deadline(), now_ + 2300ms) << "the wait";
+  EXPECT_EQ(step(2300ms).size(), 1U);
+  EXPECT_EQ(engine_.next_deadline(), std::nullopt) << "only a new value can end it";
+  sample_.memory.current = Bytes{50ULL << 20};
+  EXPECT_TRUE(step().empty());
+  EXPECT_EQ(engine_.next_deadline(), now_ + 1500ms) << "until";
+  sample_.memory.current = Bytes{55ULL << 20};
+  EXPECT_TRUE(step(1500ms).empty());
+  EXPECT_EQ(engine_.next_deadline(), std::nullopt)
+      << "a cooldown's end means nothing while the condition is false";
+  const BootTime cooled = now_ + 10s;
+  sample_.memory.current = Bytes{90ULL << 20};
+  (void)step();
+  (void)step(3s);
+  EXPECT_EQ(engine_.next_deadline(), cooled);
+}
+
+TEST_F(EngineTest, ARefusedWriteIsADeadlineToo) {
+  use(policy("  limits: {cpu: {max: 0.5}}\n"));
+  for (const model::Decision& one : step()) {
+    model::DecisionRecord record;
+    record.outcome = "refused";
+    engine_.report(one, record);
+  }
+  EXPECT_EQ(engine_.next_deadline(), now_ + 10s);
+  EXPECT_TRUE(step().empty());
+  EXPECT_EQ(engine_.next_deadline(), now_ + 9s);
+  EXPECT_EQ(step(9s).size(), 1U);
+}
+
+TEST_F(EngineTest, AnIdleCgroupsWeightIsLeftAloneUntilItIsNoLongerIdle) {
+  sample_.limits.cpu_idle = false;
+  sample_.limits.cpu_weight = 200;
+  const std::string low = policy("  priority: 1\n  limits: {cpu: {weight: 50}}\n", "low");
+  use(low);
+  auto decisions = step();
+  ASSERT_EQ(decisions.size(), 1U);
+  obey(decisions);
+  sample_.limits.cpu_weight = 50;
+  EXPECT_TRUE(step().empty());
+  use(low + "---\n" + policy("  priority: 2\n  limits: {cpu: {idle: true}}\n", "high"));
+  decisions = step();
+  ASSERT_EQ(decisions.size(), 1U);
+  EXPECT_EQ(set_of(decisions[0]).file, "cpu.idle");
+  obey(decisions);
+  sample_.limits.cpu_idle = true;
+  sample_.limits.cpu_weight = 0;
+  EXPECT_TRUE(step().empty()) << "a weight of 0 is what an idle cgroup shows, no drift";
+  // Both go: first idle, then the weight, which the kernel has set to its default.
+  engine_.use(std::make_shared<PolicySet>());
+  decisions = step();
+  ASSERT_EQ(decisions.size(), 2U);
+  EXPECT_EQ(set_of(decisions[0]).file, "cpu.idle");
+  EXPECT_EQ(set_of(decisions[0]).value, "0");
+  EXPECT_EQ(set_of(decisions[1]).file, "cpu.weight");
+  EXPECT_EQ(set_of(decisions[1]).value, "200");
+}
+
+TEST_F(EngineTest, ABurstThatShrinksGoesBeforeItsQuota) {
+  sample_.limits.cpu_max->quota = Bound(Microseconds(100'000));
+  sample_.limits.cpu_burst = Microseconds(80'000);
+  use(policy("  limits: {cpu: {max: 0.5, burst: 20ms}}\n"));
+  auto decisions = step();
+  ASSERT_EQ(decisions.size(), 2U);
+  EXPECT_EQ(set_of(decisions[0]).file, "cpu.max.burst");
+  EXPECT_EQ(set_of(decisions[1]).file, "cpu.max");
+}
+
+TEST_F(EngineTest, ABurstAboveAnotherPolicysQuotaIsRefusedByName) {
+  sample_.limits.cpu_burst = Microseconds(0);
+  use(policy("  priority: 1\n  limits: {cpu: {burst: 20ms}}\n", "low") + "---\n" +
+      policy("  priority: 2\n  limits: {cpu: {max: 0.1}}\n", "high"));
+  const auto decisions = step();
+  ASSERT_EQ(decisions.size(), 2U);
+  EXPECT_EQ(decisions[1].refusal, "cpu.burst is more than the quota of cpu.max in one period, 10ms");
 }
 
 }  // namespace
