@@ -1,7 +1,7 @@
 find_package(LibArchive REQUIRED)
 find_package(nlohmann_json REQUIRED)
-plimsoll_unit_test(image LINK plimsoll_image LibArchive::LibArchive)
-plimsoll_unit_test(container LINK plimsoll_container plimsoll_log nlohmann_json::nlohmann_json)
+plimsoll_unit_test(image THREADS LINK plimsoll_image LibArchive::LibArchive)
+plimsoll_unit_test(container THREADS LINK plimsoll_container plimsoll_log nlohmann_json::nlohmann_json)
 
 # Runs in the guest only: tests/vm/vm tests/vm/run-suite vm_container.
 add_executable(vm_container vm/container_test.cpp)
