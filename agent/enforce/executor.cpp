@@ -1,6 +1,5 @@
 #include "agent/enforce/executor.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <signal.h>
@@ -8,13 +7,18 @@
 
 #include <algorithm>
 #include <cstring>
-#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "agent/base/units.h"
+#include "agent/enforce/signal_tree.h"
+#include "agent/kernel/control_files.h"
 
 namespace plimsoll::enforce {
 namespace {
 
 using model::DecisionRecord;
 using model::Outcome;
+using nlohmann::json;
 
 void conclude(DecisionRecord& record, Outcome outcome, std::string_view detail = "") {
   record.outcome = std::string(to_string(outcome));
@@ -43,26 +47,15 @@ bool writable(std::string_view file) {
   return std::ranges::find(kFiles, file) != std::end(kFiles);
 }
 
-// Every process of the subtree gets the signal through a pidfd that was opened while the process was seen in
-// the cgroup; a pid that ended since cannot be mistaken for another one's.
-Result<> signal_tree(int dir, int signal, int& signalled) {
-  const UniqueFd procs(::openat(dir, "cgroup.procs", O_RDONLY | O_CLOEXEC));
-  if (!procs) return fail_errno("open cgroup.procs");
-  const std::unique_ptr<FILE, int (*)(FILE*)> list(::fdopen(::dup(procs.get()), "r"), ::fclose);
-  if (!list) return fail_errno("read cgroup.procs");
-  for (int pid = 0; std::fscanf(list.get(), "%d", &pid) == 1;) {
-    if (pid <= 1) continue;  // 0: outside our pid namespace
-    const UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-    if (process && ::syscall(SYS_pidfd_send_signal, process.get(), signal, nullptr, 0) == 0) ++signalled;
-  }
-  const int copy = ::openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  const std::unique_ptr<DIR, int (*)(DIR*)> folder(copy < 0 ? nullptr : ::fdopendir(copy), ::closedir);
-  while (const dirent* entry = folder ? ::readdir(folder.get()) : nullptr) {
-    if (entry->d_type != DT_DIR || entry->d_name[0] == '.') continue;
-    const UniqueFd child(::openat(dir, entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (child) PLIMSOLL_TRY(signal_tree(child.get(), signal, signalled));
-  }
-  return {};
+std::string signal_name(int signal) {
+  const char* name = ::sigabbrev_np(signal);
+  return name == nullptr ? std::to_string(signal) : name;
+}
+
+bool empty(const kernel::Cgroup& cgroup) {
+  const auto text = cgroup.read("cgroup.events");
+  const auto events = text ? kernel::parse_cgroup_events(*text) : std::unexpected(text.error());
+  return events && !events->populated;
 }
 
 DecisionRecord record_of(const model::Decision& decision) {
@@ -80,20 +73,31 @@ DecisionRecord record_of(const model::Decision& decision) {
 
 }  // namespace
 
-Result<std::optional<kernel::Cgroup>> Executor::open(const model::ContainerRef& container) const {
+Result<std::optional<kernel::Cgroup>> Executor::open(const std::string& cgroup_path,
+                                                     model::CgroupId id) const {
   const UniqueFd root(::open(root_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!root) return fail_errno("open cgroup root " + root_);
-  const std::string relative =
-      container.cgroup.starts_with('/') ? container.cgroup.substr(1) : container.cgroup;
+  const std::string relative = cgroup_path.starts_with('/') ? cgroup_path.substr(1) : cgroup_path;
   open_how how{};
   how.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
   how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
   const UniqueFd inside(static_cast<int>(
       ::syscall(SYS_openat2, root.get(), relative.empty() ? "." : relative.c_str(), &how, sizeof how)));
-  if (!inside) return fail_errno("open cgroup " + container.cgroup);
+  if (!inside) return fail_errno("open cgroup " + cgroup_path);
   PLIMSOLL_ASSIGN(auto cgroup, kernel::Cgroup::open(root_ + "/" + relative));
-  if (cgroup.id() != container.id) return std::optional<kernel::Cgroup>();
+  if (cgroup.id() != id) return std::optional<kernel::Cgroup>();
   return std::optional<kernel::Cgroup>(std::move(cgroup));
+}
+
+// True: in force, and the kernel still reclaims down to it.
+Result<bool> Executor::write(const kernel::Cgroup& cgroup, const model::SetFile& action,
+                             const std::string& before) {
+  writer_.give_up(cgroup, action.file);
+  if (LimitWriter::reclaims(cgroup, action.file, action.value)) {
+    return writer_.write(cgroup, action.file, action.value, before);
+  }
+  PLIMSOLL_TRY(cgroup.write(action.file, action.value));
+  return false;
 }
 
 void Executor::set(const model::SetFile& action, const kernel::Cgroup& cgroup, DecisionRecord& record) {
@@ -107,29 +111,34 @@ void Executor::set(const model::SetFile& action, const kernel::Cgroup& cgroup, D
     return conclude(record, Outcome::kRefused, "this cgroup has no such file: its controller is off");
   }
   if (auto before = cgroup.read(action.file)) record.before = trimmed(std::move(*before));
-  if (const auto written = cgroup.write(action.file, action.value); !written) {
-    return conclude_error(record, written.error());
-  }
+  const auto written = write(cgroup, action, record.before);
+  if (!written) return conclude_error(record, written.error());
   auto after = cgroup.read(action.file);
   if (!after) return conclude_error(record, after.error());
   record.after = trimmed(std::move(*after));
-  conclude(record, Outcome::kDone);
+  conclude(record, Outcome::kDone, *written ? "in force, the kernel still reclaims down to it" : "");
 }
 
-void Executor::kill(const model::Kill& action, const kernel::Cgroup& cgroup, DecisionRecord& record) {
-  record.detail =
-      std::string("SIG") + (::sigabbrev_np(action.signal) != nullptr ? ::sigabbrev_np(action.signal) : "?");
-  if (action.signal == SIGKILL) {
+void Executor::kill(const model::Kill& action, model::CgroupId id, const kernel::Cgroup& cgroup,
+                    DecisionRecord& record) {
+  record.detail = "SIG" + signal_name(action.signal);
+  if (action.signal == SIGKILL) {  // reaches frozen processes too
     const auto killed = cgroup.kill();
     return killed ? conclude(record, Outcome::kDone) : conclude_error(record, killed.error());
   }
-  int signalled = 0;
-  if (const auto sent = signal_tree(cgroup.fd(), action.signal, signalled); !sent) {
-    return conclude_error(record, sent.error());
+  pending_.push_back({clock_.boot() + action.grace, id, action.grace, record});
+  persist();
+  const auto signalled = signal_tree(cgroup.fd(), action.signal);
+  if (!signalled) {
+    pending_.pop_back();
+    persist();
+    return conclude_error(record, signalled.error());
   }
-  record.detail += " to " + std::to_string(signalled) + " processes";
-  if (auto again = kernel::Cgroup::open(cgroup.path())) {
-    pending_.push_back({clock_.boot() + action.grace, std::move(*again)});
+  record.detail += " to " + std::to_string(*signalled) + (*signalled == 1 ? " process" : " processes");
+  // The signal waits for the thaw: sent first, so that nothing runs in between.
+  if (const auto frozen = cgroup.read("cgroup.freeze"); frozen && trimmed(*frozen) == "1") {
+    if (const auto thawed = cgroup.freeze(false); !thawed) return conclude_error(record, thawed.error());
+    record.detail += ", thawed";
   }
   conclude(record, Outcome::kDone);
 }
@@ -137,7 +146,8 @@ void Executor::kill(const model::Kill& action, const kernel::Cgroup& cgroup, Dec
 void Executor::act(const model::Decision& decision, const kernel::Cgroup& cgroup, DecisionRecord& record) {
   if (const auto* set_file = std::get_if<model::SetFile>(&decision.action))
     return set(*set_file, cgroup, record);
-  if (const auto* signal = std::get_if<model::Kill>(&decision.action)) return kill(*signal, cgroup, record);
+  if (const auto* signal = std::get_if<model::Kill>(&decision.action))
+    return kill(*signal, decision.container->id, cgroup, record);
   const bool freeze = std::holds_alternative<model::Freeze>(decision.action);
   const auto frozen = cgroup.freeze(freeze);
   record.before = freeze ? "0" : "1";
@@ -162,7 +172,7 @@ DecisionRecord Executor::carry_out(const model::Decision& decision) {
     conclude(record, Outcome::kRefused, decision.refusal);
   } else if (decision.audit) {
     conclude(record, Outcome::kAudited);
-  } else if (auto cgroup = open(*decision.container); !cgroup) {
+  } else if (auto cgroup = open(decision.container->cgroup, decision.container->id); !cgroup) {
     conclude_error(record, cgroup.error());
   } else if (!cgroup->has_value()) {
     conclude(record, Outcome::kVanished);
@@ -174,20 +184,79 @@ DecisionRecord Executor::carry_out(const model::Decision& decision) {
   return record;
 }
 
-void Executor::tick() {
+std::vector<DecisionRecord> Executor::tick() {
+  writer_.reap();
   const BootTime now = clock_.boot();
-  std::erase_if(pending_, [&](const PendingKill& one) {
+  std::vector<DecisionRecord> records;
+  const auto settled = std::erase_if(pending_, [&](const PendingKill& one) {
+    const auto cgroup = open(one.record.cgroup, one.id);
+    if (!cgroup || !cgroup->has_value() || empty(**cgroup)) return true;  // all of them obeyed
     if (one.when > now) return false;
-    (void)one.cgroup
-        .kill();  // those that obeyed are gone, and with them perhaps the cgroup: nothing left to do then
+    DecisionRecord record = one.record;
+    record.when = clock_.wall();
+    record.detail = "SIGKILL after the grace of " + format_duration(one.grace);
+    record.breach_to_effect = now - one.when + one.grace;
+    const auto killed = (*cgroup)->kill();
+    killed ? conclude(record, Outcome::kDone) : conclude_error(record, killed.error());
+    records.push_back(std::move(record));
     return true;
   });
+  if (settled > 0) persist();
+  return records;
 }
 
 std::optional<BootTime> Executor::next_deadline() const {
   const auto first = std::ranges::min_element(pending_, {}, &PendingKill::when);
   if (first == pending_.end()) return std::nullopt;
   return first->when;
+}
+
+std::string Executor::saved() const {
+  if (pending_.empty()) return "";
+  json kills = json::array();
+  for (const PendingKill& one : pending_) {
+    kills.push_back({{"when", one.when.since_boot.count()},
+                     {"inode", one.id.inode},
+                     {"grace", one.grace.count()},
+                     {"cgroup", one.record.cgroup},
+                     {"policy", one.record.policy},
+                     {"rule", one.record.rule},
+                     {"cause", one.record.cause},
+                     {"action", one.record.action},
+                     {"container", one.record.container},
+                     {"container_id", one.record.container_id}});
+  }
+  return json{{"version", 1}, {"kills", std::move(kills)}}.dump(-1, ' ', false,
+                                                                json::error_handler_t::replace);
+}
+
+void Executor::persist() const {
+  if (persist_) persist_(saved());
+}
+
+Result<> Executor::restore(const std::string& state) {
+  if (state.empty()) return {};
+  std::vector<PendingKill> restored;
+  try {
+    const json text = json::parse(state);
+    for (const json& one : text.at("kills")) {
+      PendingKill& kill = restored.emplace_back();
+      kill.when = BootTime{Nanoseconds(one.at("when").get<std::int64_t>())};
+      kill.id.inode = one.at("inode").get<std::uint64_t>();
+      kill.grace = Nanoseconds(one.at("grace").get<std::int64_t>());
+      kill.record.cgroup = one.at("cgroup");
+      kill.record.policy = one.at("policy");
+      kill.record.rule = one.at("rule");
+      kill.record.cause = one.at("cause");
+      kill.record.action = one.at("action");
+      kill.record.container = one.at("container");
+      kill.record.container_id = one.at("container_id");
+    }
+  } catch (const json::exception& error) {
+    return invalid(std::string("saved state of the executor: ") + error.what());
+  }
+  pending_ = std::move(restored);
+  return {};
 }
 
 }  // namespace plimsoll::enforce

@@ -1,15 +1,15 @@
 // Carries decisions out on the kernel. One Decision in, one DecisionRecord out, whatever happens.
-// Not thread-safe: the daemon's loop owns it. Writing memory.max or memory.high below the current use makes
-// the kernel reclaim inside write(2), for as long as it takes (mm/memcontrol.c, memory_max_write): such
-// writes are the loop's longest steps, bounded by the kernel's own number of reclaim retries.
+// Not thread-safe: the daemon's loop owns it. No call waits for the kernel's reclaim (limit_writer.h).
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "agent/base/clock.h"
 #include "agent/base/result.h"
+#include "agent/enforce/limit_writer.h"
 #include "agent/kernel/cgroup.h"
 #include "agent/model/decision.h"
 
@@ -23,25 +23,46 @@ class Executor {
   // The cgroup at the container's path must still have the decision's inode: else the outcome is kVanished.
   model::DecisionRecord carry_out(const model::Decision& decision);
 
-  // Finishes what a grace period postponed: SIGKILL to those that are still there. Call when next_deadline()
-  // has come.
-  void tick();
+  // Finishes what a grace period postponed: SIGKILL to those that are still there, and its record. Call when
+  // next_deadline() has come, and with each tick: a container that obeyed is then forgotten, so that what its
+  // runtime starts in the same cgroup is not hit.
+  std::vector<model::DecisionRecord> tick();
   std::optional<BootTime> next_deadline() const;
+
+  // Limits that are in force and that the kernel still reclaims down to.
+  std::size_t reclaiming() const { return writer_.reclaiming(); }
+
+  // The postponed kills must survive the agent. `persist` is called with the text to keep, before the first
+  // signal is sent and whenever less is pending; "" says that nothing is. Keep it with the boot id, and give
+  // it back to the same boot only: a cgroup's inode number is never used again within one boot.
+  using Persist = std::function<void(const std::string& state)>;
+  void persist_with(Persist persist) { persist_ = std::move(persist); }
+  // Those that came due meanwhile are killed at the next tick(). Malformed text is kInvalid and changes
+  // nothing.
+  Result<> restore(const std::string& state);
 
  private:
   struct PendingKill {
     BootTime when;
-    kernel::Cgroup cgroup;
+    model::CgroupId id;
+    Nanoseconds grace{0};
+    model::DecisionRecord record;  // of the signal that came first
   };
 
-  Result<std::optional<kernel::Cgroup>> open(const model::ContainerRef& container) const;
+  Result<std::optional<kernel::Cgroup>> open(const std::string& cgroup, model::CgroupId id) const;
+  std::string saved() const;
+  void persist() const;
   void act(const model::Decision& decision, const kernel::Cgroup& cgroup, model::DecisionRecord& record);
+  Result<bool> write(const kernel::Cgroup& cgroup, const model::SetFile& action, const std::string& before);
   void set(const model::SetFile& action, const kernel::Cgroup& cgroup, model::DecisionRecord& record);
-  void kill(const model::Kill& action, const kernel::Cgroup& cgroup, model::DecisionRecord& record);
+  void kill(const model::Kill& action, model::CgroupId id, const kernel::Cgroup& cgroup,
+            model::DecisionRecord& record);
 
   std::string root_;
   const Clock& clock_;
   std::vector<PendingKill> pending_;
+  Persist persist_;
+  LimitWriter writer_;
 };
 
 }  // namespace plimsoll::enforce

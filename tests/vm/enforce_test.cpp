@@ -150,6 +150,80 @@ TEST_F(ExecutorTest, KillsThoseThatDoNotObeyAfterTheGrace) {
   EXPECT_FALSE(executor_.next_deadline());
 }
 
+TEST_F(ExecutorTest, ASignalGetsThroughAFreeze) {
+  const pid_t child = start(true);
+  ASSERT_EQ(act(model::Freeze{std::chrono::seconds(60)}).outcome, "done");
+  ASSERT_TRUE(eventually([&] { return event("frozen 1"); }));
+  const auto record = act(model::Kill{SIGTERM, std::chrono::seconds(600)});
+  EXPECT_EQ(record.outcome, "done");
+  EXPECT_EQ(record.detail, "SIGTERM to 1 process, thawed");
+  EXPECT_TRUE(eventually([&] { return event("populated 0"); }));
+  int status = 0;
+  EXPECT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
+  children_.clear();
+  EXPECT_TRUE(executor_.tick().empty());
+  EXPECT_FALSE(executor_.next_deadline()) << "all obeyed: what starts in this cgroup now is not hit";
+
+  start(true);
+  ASSERT_EQ(act(model::Freeze{}).outcome, "done");
+  ASSERT_TRUE(eventually([&] { return event("frozen 1"); }));
+  EXPECT_EQ(act(model::Kill{SIGKILL, Nanoseconds(0)}).outcome, "done");
+  EXPECT_TRUE(eventually([&] { return event("populated 0"); }));
+}
+
+TEST_F(ExecutorTest, AGraceOutlivesTheAgent) {
+  start(false);
+  std::string kept;
+  executor_.persist_with([&](const std::string& state) { kept = state; });
+  ASSERT_EQ(act(model::Kill{SIGTERM, std::chrono::milliseconds(1)}).outcome, "done");
+  ASSERT_FALSE(kept.empty());
+
+  Executor next(kRoot, clock_);
+  EXPECT_FALSE(next.restore("{nonsense"));
+  ASSERT_TRUE(next.restore(kept));
+  next.persist_with([&](const std::string& state) { kept = state; });
+  std::vector<model::DecisionRecord> records;
+  EXPECT_TRUE(eventually([&] {
+    for (auto& one : next.tick()) records.push_back(std::move(one));
+    return event("populated 0");
+  }));
+  ASSERT_EQ(records.size(), 1U);
+  EXPECT_EQ(records[0].detail, "SIGKILL after the grace of 1ms");
+  EXPECT_EQ(records[0].outcome, "done");
+  EXPECT_EQ(records[0].policy, "test");
+  EXPECT_EQ(records[0].container, "victim");
+  EXPECT_EQ(kept, "");
+
+  // Another cgroup at the same path is another container.
+  start(false);
+  std::string wrong =
+      R"({"version":1,"kills":[{"when":1,"inode":)" + std::to_string(cgroup_->id().inode + 1) +
+      R"(,"grace":1,"cgroup":"/enforce-test","policy":"p","rule":"r","cause":"rule","action":"kill",)" +
+      R"("container":"c","container_id":"i"}]})";
+  ASSERT_TRUE(next.restore(wrong));
+  EXPECT_TRUE(next.tick().empty());
+  EXPECT_TRUE(event("populated 1"));
+  EXPECT_FALSE(next.next_deadline());
+}
+
+TEST_F(ExecutorTest, SignalsTheWholeSubtreeAndNothingElse) {
+  auto below = kernel::Cgroup::create(cgroup_->path() + "/below");
+  ASSERT_TRUE(below);
+  const pid_t inside = start(true);
+  ASSERT_TRUE(below->add_process(inside));
+  start(true);
+  const pid_t outside = ::fork();
+  if (outside == 0) {
+    while (true) ::pause();
+  }
+  EXPECT_EQ(act(model::Kill{SIGTERM, std::chrono::seconds(60)}).detail, "SIGTERM to 2 processes");
+  EXPECT_TRUE(eventually([&] { return event("populated 0"); }));
+  EXPECT_EQ(::waitpid(outside, nullptr, WNOHANG), 0);
+  ::kill(outside, SIGKILL);
+  ::waitpid(outside, nullptr, 0);
+}
+
 TEST_F(ExecutorTest, ACgroupThatIsGoneOrAnotherIsVanished) {
   model::ContainerRef other = *ref_;
   other.id.inode += 1;

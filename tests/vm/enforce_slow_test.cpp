@@ -1,0 +1,157 @@
+// A limit far below the use, over a slow swap (zram): the kernel reclaims inside write(2) for a long time.
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <thread>
+
+#include "agent/base/units.h"
+#include "agent/enforce/executor.h"
+
+namespace plimsoll::enforce {
+namespace {
+
+using namespace std::chrono_literals;
+constexpr const char* kRoot = "/sys/fs/cgroup";
+constexpr std::size_t kHeld = 192UL << 20;
+constexpr const char* kLow = "16777216";
+
+double seconds_of(auto action) {
+  const auto begin = std::chrono::steady_clock::now();
+  action();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
+class SlowLimitTest : public testing::Test {
+ protected:
+  SlowLimitTest() : executor_(kRoot, clock_) {}
+  static void SetUpTestSuite() {
+    ASSERT_EQ(std::system(
+                  "modprobe zram && echo 512M >/sys/block/zram0/disksize && mkswap /dev/zram0 >/dev/null && "
+                  "swapon /dev/zram0"),
+              0);
+  }
+  static void TearDownTestSuite() { EXPECT_EQ(std::system("swapoff /dev/zram0 && rmmod zram"), 0); }
+  void SetUp() override {
+    auto root = kernel::Cgroup::open(kRoot);
+    ASSERT_TRUE(root && root->enable({"memory"}));
+    auto made = kernel::Cgroup::create(std::string(kRoot) + "/slow-test");
+    ASSERT_TRUE(made);
+    cgroup_ = std::make_unique<kernel::Cgroup>(std::move(*made));
+    hold_memory();
+  }
+  void TearDown() override {
+    (void)cgroup_->kill();
+    ::waitpid(child_, nullptr, 0);
+    EXPECT_TRUE(kernel::remove_cgroup_tree(cgroup_->path()));
+  }
+  // A process in the cgroup with pages that compress badly, which sleeps.
+  void hold_memory() {
+    int ready[2];
+    ASSERT_EQ(::pipe(ready), 0);
+    child_ = ::fork();
+    if (child_ == 0) {
+      if (!cgroup_->add_process(0)) ::_exit(1);
+      auto* words = static_cast<std::uint64_t*>(
+          ::mmap(nullptr, kHeld, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+      std::uint64_t x = 88172645463325252ULL;
+      for (std::size_t i = 0; i < kHeld / sizeof x; i += 8) {
+        x ^= x << 13;
+        x ^= x >> 7;
+        x ^= x << 17;
+        words[i] = x;
+      }
+      if (::write(ready[1], "x", 1) != 1) ::_exit(1);
+      while (true) ::pause();
+    }
+    char byte = 0;
+    ASSERT_EQ(::read(ready[0], &byte, 1), 1);
+    ::close(ready[0]);
+    ::close(ready[1]);
+  }
+  model::DecisionRecord set(const std::string& file, const std::string& value) {
+    model::Decision decision;
+    model::ContainerRef ref;
+    ref.id = cgroup_->id();
+    ref.cgroup = "/slow-test";
+    decision.container = std::make_shared<model::ContainerRef>(ref);
+    decision.action = model::SetFile{file, value, ""};
+    decision.breach = decision.decided = clock_.boot();
+    return executor_.carry_out(decision);
+  }
+  std::uint64_t number(const std::string& file) {
+    const auto text = cgroup_->read(file);
+    return text ? parse_u64(text->substr(0, text->find('\n'))).value_or(0) : 0;
+  }
+  template <typename Condition>
+  static bool eventually(Condition condition) {
+    for (int i = 0; i < 12000; ++i) {
+      if (condition()) return true;
+      std::this_thread::sleep_for(10ms);
+    }
+    return false;
+  }
+
+  SystemClock clock_;
+  Executor executor_;
+  std::unique_ptr<kernel::Cgroup> cgroup_;
+  pid_t child_ = -1;
+};
+
+class SlowLimitFiles : public SlowLimitTest, public testing::WithParamInterface<std::string> {};
+
+TEST_P(SlowLimitFiles, TheLoopGoesOnWhileTheKernelReclaims) {
+  const std::string& file = GetParam();
+  const double plain = seconds_of([&] { ASSERT_TRUE(cgroup_->write(file, kLow)); });
+  ASSERT_TRUE(cgroup_->write(file, "max"));
+  ASSERT_TRUE(cgroup_->kill());
+  ::waitpid(child_, nullptr, 0);
+  hold_memory();
+
+  model::DecisionRecord record;
+  const double ours = seconds_of([&] { record = set(file, kLow); });
+  EXPECT_EQ(record.outcome, "done") << record.detail;
+  EXPECT_EQ(record.after, kLow);
+  const double settled = seconds_of([&] {
+    EXPECT_TRUE(eventually([&] { return number("memory.current") <= 2 * (16UL << 20); }));
+    EXPECT_TRUE(eventually([&] {
+      executor_.tick();
+      return executor_.reclaiming() == 0;
+    }));
+  });
+  std::printf(
+      "%s: write(2) itself took %.3f s, the executor %.3f s (%.1f %%), then %.3f s of reclaim in its thread: "
+      "%s\n",
+      file.c_str(), plain, ours, 100 * ours / plain, settled, record.detail.c_str());
+  EXPECT_LT(ours, plain / 4);
+}
+
+INSTANTIATE_TEST_SUITE_P(Files, SlowLimitFiles, testing::Values("memory.high", "memory.max"),
+                         [](const auto& file) { return file.param.substr(7); });
+
+TEST_F(SlowLimitTest, ALimitThatIsRaisedAgainIsNoLongerReclaimedTo) {
+  ASSERT_EQ(set("memory.max", kLow).outcome, "done");
+  ASSERT_EQ(executor_.reclaiming(), 1U);
+  const auto raised = set("memory.max", "max");
+  EXPECT_EQ(raised.outcome, "done");
+  EXPECT_EQ(raised.before, kLow);
+  EXPECT_EQ(raised.after, "max");
+  EXPECT_TRUE(eventually([&] {
+    executor_.tick();
+    return executor_.reclaiming() == 0;
+  }));
+  const auto events = cgroup_->read("memory.events");
+  ASSERT_TRUE(events);
+  EXPECT_NE(events->find("oom_kill 0\n"), std::string::npos) << *events;
+  std::printf("given up with %.1f MiB still there\n",
+              static_cast<double>(number("memory.current")) / (1 << 20));
+}
+
+}  // namespace
+}  // namespace plimsoll::enforce
