@@ -17,6 +17,10 @@ namespace {
 constexpr std::uint64_t kTicksBetweenSaves = 10;  // of the totals by workload
 constexpr const char* kEngineState = "engine";
 constexpr const char* kTotalsState = "workloads";
+constexpr const char* kGraceState = "graces";
+// Between two samples that only time asked for; rules in a tight ladder must not make the agent the noisy
+// one.
+constexpr Nanoseconds kLeastGap = std::chrono::milliseconds(50);
 
 Result<> add(const UniqueFd& epoll, int fd) {
   epoll_event event{.events = EPOLLIN, .data = {.fd = fd}};
@@ -62,35 +66,44 @@ Result<> Loop::prepare() {
   }
   parts_.engine.use(parts_.folder.set());
   restore();
+  parts_.executor.persist_with([this](const std::string& state) { keep(kGraceState, state); });
   next_tick_ = parts_.clock.boot();
   tick();
   return {};
 }
 
+// What an earlier agent kept under `key`, where it was of this boot: inodes of cgroups and times since boot
+// mean nothing in another one.
+std::optional<std::string> Loop::kept(const char* key) const {
+  auto text = parts_.audit.get_state(key);
+  if (!text) log::warning("state of an earlier agent: " + text.error().message());
+  if (!text || !*text) return std::nullopt;
+  const auto line = (*text)->find('\n');
+  if (line == std::string::npos || (*text)->compare(0, line, parts_.boot_id) != 0) return std::nullopt;
+  return (*text)->substr(line + 1);
+}
+
+void Loop::keep(const char* key, const std::string& state) const {
+  const auto stored = parts_.audit.put_state(key, parts_.boot_id + "\n" + state);
+  if (!stored) log::warning(std::string("keep the state of ") + key + ": " + stored.error().message());
+}
+
 void Loop::restore() {
-  const auto saved = [&](const char* key) -> std::optional<std::string> {
-    auto text = parts_.audit.get_state(key);
-    if (!text) log::warning("state of an earlier agent: " + text.error().message());
-    return text ? std::move(*text) : std::nullopt;
-  };
   const auto told = [](const Result<>& done) {
     if (!done) log::warning("state of an earlier agent: " + done.error().message());
   };
-  if (const auto totals = saved(kTotalsState)) told(parts_.watcher.restore(*totals, parts_.boot_id));
-  if (const auto engine = saved(kEngineState)) {
-    // "BOOT_ID\nSTATE": inodes of cgroups and times since boot mean nothing in another boot.
-    const auto line = engine->find('\n');
-    if (line != std::string::npos && engine->substr(0, line) == parts_.boot_id) {
-      told(parts_.engine.restore(engine->substr(line + 1)));
-    }
-  }
+  if (const auto engine = kept(kEngineState)) told(parts_.engine.restore(*engine));
+  if (const auto graces = kept(kGraceState); graces && !graces->empty())
+    told(parts_.executor.restore(*graces));
+  // Totals go on over a boot; the watcher tells one from the other itself.
+  const auto totals = parts_.audit.get_state(kTotalsState);
+  if (totals && *totals) told(parts_.watcher.restore(**totals, parts_.boot_id));
 }
 
 void Loop::save_engine() {
   std::string state = parts_.engine.save();
   if (state == saved_engine_) return;
-  const auto stored = parts_.audit.put_state(kEngineState, parts_.boot_id + "\n" + state);
-  if (!stored) return log::warning("keep the policy engine's state: " + stored.error().message());
+  keep(kEngineState, state);
   saved_engine_ = std::move(state);
 }
 
@@ -113,7 +126,9 @@ Result<> Loop::run(int signals) {
 
 void Loop::arm_timer() {
   BootTime when = next_tick_;
-  if (const auto deadline = parts_.executor.next_deadline()) when = std::min(when, *deadline);
+  if (const auto grace = parts_.executor.next_deadline()) when = std::min(when, *grace);
+  if (const auto due = parts_.engine.next_deadline())
+    when = std::min(when, std::max(*due, sampled_ + kLeastGap));
   const auto nanoseconds = std::max<std::int64_t>(when.since_boot.count(), 1);  // 0 would disarm
   const itimerspec spec{
       .it_interval = {},
@@ -148,9 +163,24 @@ Result<> Loop::wait(int signals) {
       events();
     }
   }
-  parts_.executor.tick();
-  if (parts_.clock.boot() >= next_tick_) tick();
+  time_passed();
   return {};
+}
+
+void Loop::time_passed() {
+  if (auto killed = parts_.executor.tick(); !killed.empty()) {
+    for (const auto& one : killed) log_decision(one);
+    record(std::move(killed));
+  }
+  const BootTime now = parts_.clock.boot();
+  if (now >= next_tick_) return tick();
+  const auto due = parts_.engine.next_deadline();
+  if (!due || now < *due || now - sampled_ < kLeastGap) return;
+  // A `for`, a cooldown or a step of a ladder has come due between two ticks: it wants values of this moment.
+  sampled_ = now;
+  auto snapshot = parts_.watcher.take();
+  if (decide(snapshot, {})) snapshot = parts_.watcher.snapshot();
+  publish(std::move(snapshot), false);
 }
 
 void Loop::tick() {
@@ -158,6 +188,7 @@ void Loop::tick() {
   // Ticks that were slept over, or that took longer than a tick, are left out, not made up for.
   do next_tick_ = next_tick_ + parts_.tick;
   while (next_tick_ <= now);
+  sampled_ = now;
   auto snapshot = parts_.watcher.take();
   parts_.metrics.sampled(parts_.watcher.stats().last_take);
   tick_before_ = std::exchange(last_tick_, snapshot);

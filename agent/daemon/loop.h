@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -76,6 +77,7 @@ class Loop {
   Result<> prepare();
   Result<> wait(int signals);
   void arm_timer();
+  void time_passed();
   void tick();
   void events();
   void reload();
@@ -87,11 +89,13 @@ class Loop {
   void save_engine();
   void save_totals();
   void restore();
+  std::optional<std::string> kept(const char* key) const;
+  void keep(const char* key, const std::string& state) const;
   void log_warnings();
 
   Parts parts_;
   UniqueFd epoll_, timer_, bell_;
-  BootTime next_tick_;
+  BootTime next_tick_, sampled_;
   bool stopping_ = false, paused_ = false;
   std::uint64_t ticks_ = 0, told_lost_ = 0;
   std::shared_ptr<const model::Snapshot> last_tick_, tick_before_;

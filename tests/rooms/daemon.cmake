@@ -1,5 +1,5 @@
 find_package(nlohmann_json REQUIRED)
-plimsoll_unit_test(daemon LINK plimsoll_daemon nlohmann_json::nlohmann_json)
+plimsoll_unit_test(daemon THREADS LINK plimsoll_daemon nlohmann_json::nlohmann_json)
 
 # Run in the guest only: tests/vm/vm tests/vm/run-suite PRESET vm_agent.
 add_executable(vm_agent vm/agent_test.cpp)

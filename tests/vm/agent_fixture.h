@@ -128,8 +128,14 @@ class AgentVm : public testing::Test {
     ASSERT_EQ(started.status, 0) << started.text;
   }
 
-  // A policy appears at once and whole, as a configuration management tool would put it.
+  // One that is meant to be good.
   static void policy(const std::string& name, const std::string& yaml) {
+    put(name, yaml);
+    const Answer checked = sh("policy check " + std::string(kPolicies) + "/" + name + ".yaml");
+    ASSERT_EQ(checked.status, 0) << checked.text;
+  }
+  // A policy appears at once and whole, as a configuration management tool would put it.
+  static void put(const std::string& name, const std::string& yaml) {
     const std::string file = std::string(kPolicies) + "/" + name + ".yaml";
     std::ofstream(file + ".new") << yaml;
     fs::rename(file + ".new", file);

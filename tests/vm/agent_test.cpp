@@ -100,7 +100,7 @@ TEST_F(AgentVm, AuditTouchesNothing) {
   policy("would", limits("would", "names: [watched]",
                          "memory: {max: 48MiB, swap: 0}, cpu: {max: 0.25, weight: 20}, pids: {max: 50}",
                          "  mode: audit\n  rules:\n    - name: stop\n      when: memory.usage > 0\n"
-                         "      then: [{set: {memory.high: 1MiB}}, {freeze: 1s}, {kill: KILL}]\n"));
+                         "      then: [{set: {memory.high: 1MiB}}, {freeze: 1s}, {kill: {signal: KILL}}]\n"));
   run("--name watched", "sleep 1000");
   const std::array<const char*, 6> files = {"memory.max", "memory.high", "cpu.max",
                                             "cpu.weight", "pids.max",    "cgroup.freeze"};
@@ -120,7 +120,7 @@ TEST_F(AgentVm, PoliciesAreFollowedLiveAndABadOneIsRefusedWhole) {
   run("--name one", "sleep 1000");
   policy("first", limits("first", "names: [one]", "pids: {max: 77}"));
   ASSERT_TRUE(until([&] { return file("one", "pids.max") == "77"; }));
-  policy("second", "apiVersion: plimsoll/v1\nkind: Policy\nmetadata: {name: second}\nspec:\n  limitz: {}\n");
+  put("second", "apiVersion: plimsoll/v1\nkind: Policy\nmetadata: {name: second}\nspec:\n  limitz: {}\n");
   ASSERT_TRUE(until([&] { return metric("plimsoll_policy_load_errors").value_or(0) > 0; }));
   const json told = get("/plimsoll/v1/policies");
   EXPECT_EQ(told["policies"].size(), 1U);
