@@ -16,14 +16,16 @@ namespace {
 
 using nlohmann::json;
 
+constexpr char kControlC = 3;
+
 // Keys without Enter and without echo, for the screen's lifetime; the screen itself is the terminal's second
-// one.
+// one. Ctrl-C comes as a key too: as a signal it would leave the terminal like this.
 class Screen {
  public:
   Screen() {
     if (::tcgetattr(STDIN_FILENO, &saved_) == 0) {
       termios keys = saved_;
-      keys.c_lflag &= ~static_cast<tcflag_t>(ICANON | ECHO);
+      keys.c_lflag &= ~static_cast<tcflag_t>(ICANON | ECHO | ISIG);
       ::tcsetattr(STDIN_FILENO, TCSANOW, &keys);
       restore_ = true;
     }
@@ -63,6 +65,7 @@ Result<int> live(const Connection& agent) {
     std::fflush(stdout);
     switch (key_within(1000)) {
       case 'q':
+      case kControlC:
         return 0;
       case 'l':
         order = TopOrder::kLoad;
