@@ -193,11 +193,11 @@ void answer(LiveExchange& exchange, std::string_view target, const Router& route
     return exchange.reply(response);
   }
   const std::string& method = exchange.request().method;
-  if (limits.public_only && (!found->options.is_public || (method != "GET" && method != "HEAD"))) {
+  if (limits.public_only && (!found->options->is_public || (method != "GET" && method != "HEAD"))) {
     return exchange.reply(
         error_response(Error("page not found: " + exchange.request().path, ErrorKind::kNotFound)));
   }
-  if (!found->options.streams_body) {
+  if (!found->options->streams_body) {
     if (const auto read = read_whole_body(exchange, limits.most_body); !read)
       return exchange.reply_error(read.error());
   }
