@@ -75,10 +75,12 @@ TEST_F(LifeCli, Logs) {
   const Outcome both = docker({"logs", "talker"});
   EXPECT_EQ(both.out, "one\nthree\nfour\n");
   EXPECT_EQ(both.err, "two\n");
-  const std::string stamped = told({"logs", "--timestamps", "--tail", "2", "talker"});
+  start("plain", "echo one; echo two; echo three; echo four");
+  ASSERT_TRUE(exited("plain"));
+  const std::string stamped = told({"logs", "--timestamps", "--tail", "2", "plain"});
   EXPECT_THAT(stamped, MatchesRegex("[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\\.[0-9]{9}Z three\n[^ ]*Z four"));
   EXPECT_EQ(docker({"logs", "--tail", "0", "talker"}).out, "");
-  EXPECT_EQ(docker({"logs", "--since", stamped.substr(0, stamped.find(' ')), "talker"}).out, "three\nfour\n");
+  EXPECT_EQ(docker({"logs", "--since", stamped.substr(0, stamped.find(' ')), "plain"}).out, "three\nfour\n");
   EXPECT_EQ(docker({"logs", "--until", "1h", "talker"}).out, "");
   EXPECT_EQ(docker({"logs", "--since", "1h", "talker"}).out, "one\nthree\nfour\n");
   expect_refused({"logs", "--details", "talker"}, 1, {"details"});
