@@ -233,7 +233,9 @@ TEST_F(LifeCli, WhatIsNotThereYetSaysSo) {
                          {"volume", "create", "other"},
                          {"search", "other"},
                          {"swarm", "init"}};
-  for (const Words& one : cases) expect_refused(one, 1, {"not supported"});
+  std::vector<Refusal> all;
+  for (const Words& one : cases) all.push_back({one, {"not supported"}});
+  expect_all_refused(all, 1);
 }
 
 }  // namespace
