@@ -19,6 +19,7 @@
 #include <thread>
 
 #include "agent/api/client.h"
+#include "tests/vm/program.h"
 
 namespace plimsoll {
 
@@ -30,12 +31,7 @@ inline constexpr auto kCeiling = 300s;  // the guest may be emulated
 
 template <typename Condition>
 bool until(Condition condition) {
-  const auto deadline = std::chrono::steady_clock::now() + kCeiling;
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > deadline) return false;
-    std::this_thread::sleep_for(20ms);
-  }
-  return true;
+  return vm_test::eventually(condition, kCeiling);
 }
 
 struct Answer {

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "agent/oci/spec.h"
+#include "tests/vm/program.h"
 
 namespace plimsoll::launch_test {
 
@@ -27,23 +28,10 @@ namespace fs = std::filesystem;
 
 inline constexpr const char* kCgroups = "/sys/fs/cgroup";
 
-inline std::string text_of(const fs::path& file) {
-  std::ostringstream out;
-  out << std::ifstream(file).rdbuf();
-  return out.str();
-}
+using vm_test::eventually;
+using vm_test::text_of;
 
 inline void write_text(const fs::path& file, const std::string& text) { std::ofstream(file) << text; }
-
-inline bool eventually(const std::function<bool()>& condition,
-                       std::chrono::seconds ceiling = std::chrono::seconds(60)) {
-  const auto end = std::chrono::steady_clock::now() + ceiling;
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > end) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  }
-  return true;
-}
 
 struct Outcome {
   int status = -1;  // exit status, 128+N for signal N
