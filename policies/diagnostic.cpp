@@ -17,6 +17,10 @@ std::string to_string(const Diagnostic& diagnostic) {
   return out + (diagnostic.warning ? ": warning: " : ": ") + diagnostic.message;
 }
 
+std::size_t count_errors(std::span<const Diagnostic> diagnostics) {
+  return static_cast<std::size_t>(std::ranges::count(diagnostics, false, &Diagnostic::warning));
+}
+
 void Diagnostics::error(Place place, std::string message) {
   ++errors_;
   if (errors_ <= kMostErrors) found_.push_back({file_, place, std::move(message), false});

@@ -1,6 +1,7 @@
 // What is wrong with a policy file, and where: "web.yaml:7:5: what is wrong, what was expected".
 #pragma once
 
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,6 +23,9 @@ struct Diagnostic {
 };
 // "file:line:column: message"; warnings read "file:line:column: warning: message".
 std::string to_string(const Diagnostic& diagnostic);
+
+// Those that are no warnings.
+std::size_t count_errors(std::span<const Diagnostic> diagnostics);
 
 // Collects all that is wrong with one file, so that a user mends it in one go. Bounded: a hostile file does
 // not make a hostile report.

@@ -100,8 +100,9 @@ struct PolicyFile {
   std::string name, text;
 };
 LoadOutcome load_texts(const std::vector<PolicyFile>& files);
-// All *.yaml and *.yml of the folder, by name. A folder that is not there holds no policies. kSystem:
-// unreadable.
+// All *.yaml and *.yml of the folder, by name. kSystem: unreadable.
+Result<std::vector<PolicyFile>> read_folder(const std::string& folder);
+// The policies of a folder; one that is not there holds none. kSystem: unreadable.
 Result<LoadOutcome> load_folder(const std::string& folder);
 
 }  // namespace plimsoll::policies

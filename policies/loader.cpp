@@ -199,10 +199,9 @@ LoadOutcome load_texts(const std::vector<PolicyFile>& files) {
   return outcome;
 }
 
-Result<LoadOutcome> load_folder(const std::string& folder) {
+Result<std::vector<PolicyFile>> read_folder(const std::string& folder) {
   std::vector<PolicyFile> files;
   std::error_code code;
-  if (!fs::exists(folder, code)) return load_texts({});
   for (fs::directory_iterator entry(folder, code), end; !code && entry != end; entry.increment(code)) {
     const std::string extension = entry->path().extension();
     if (extension == ".yaml" || extension == ".yml") files.push_back({entry->path().string(), ""});
@@ -216,6 +215,13 @@ Result<LoadOutcome> load_folder(const std::string& folder) {
       return fail_errno("read policy " + file.name);
     file.text = text.str();
   }
+  return files;
+}
+
+Result<LoadOutcome> load_folder(const std::string& folder) {
+  std::error_code code;
+  if (!fs::exists(folder, code)) return load_texts({});
+  PLIMSOLL_ASSIGN(const auto files, read_folder(folder));
   return load_texts(files);
 }
 

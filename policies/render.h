@@ -36,6 +36,7 @@ std::string list_json(std::span<const PolicySummary> policies);
 // for a whole file.
 std::string check_text(const LoadOutcome& outcome);
 std::string check_json(const LoadOutcome& outcome);
+std::string diagnostics_json(std::span<const Diagnostic> diagnostics);  // that member alone
 // 0: good, warnings or not; 1: an error, or with `strict` a warning. (2 stays for files that cannot be read.)
 int check_status(const LoadOutcome& outcome, bool strict = false);
 

@@ -79,6 +79,14 @@ ordered_json policy(const PolicyState& state) {
           {"applies", state.applies},   {"why_not", state.why_not}};
 }
 
+ordered_json diagnostic(const Diagnostic& one) {
+  return {{"file", one.file},
+          {"line", one.place.line},
+          {"column", one.place.column},
+          {"severity", one.warning ? "warning" : "error"},
+          {"message", one.message}};
+}
+
 template <typename Range, typename Make>
 ordered_json list(const Range& range, Make make) {
   ordered_json out = ordered_json::array();
@@ -112,20 +120,17 @@ std::string list_json(std::span<const PolicySummary> policies) {
   }));
 }
 
+std::string diagnostics_json(std::span<const Diagnostic> diagnostics) {
+  return dump(list(diagnostics, diagnostic));
+}
+
 std::string check_json(const LoadOutcome& outcome) {
-  std::size_t warnings = 0;
-  for (const Diagnostic& one : outcome.diagnostics) warnings += one.warning ? 1 : 0;
+  const std::size_t errors = count_errors(outcome.diagnostics);
   return dump({{"good", outcome.good()},
-               {"errors", outcome.diagnostics.size() - warnings},
-               {"warnings", warnings},
+               {"errors", errors},
+               {"warnings", outcome.diagnostics.size() - errors},
                {"policies", outcome.set ? outcome.set->policies.size() : 0},
-               {"diagnostics", list(outcome.diagnostics, [](const Diagnostic& one) -> ordered_json {
-                  return {{"file", one.file},
-                          {"line", one.place.line},
-                          {"column", one.place.column},
-                          {"severity", one.warning ? "warning" : "error"},
-                          {"message", one.message}};
-                })}});
+               {"diagnostics", list(outcome.diagnostics, diagnostic)}});
 }
 
 }  // namespace plimsoll::policies

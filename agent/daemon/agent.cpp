@@ -17,7 +17,6 @@
 #include "agent/daemon/pages.h"
 #include "agent/daemon/sources.h"
 #include "agent/image/store.h"
-#include "agent/kernel/cgroup.h"
 #include "agent/kernel/file.h"
 #include "agent/kernel/host_facts.h"
 

@@ -1,5 +1,3 @@
-#include <fmt/format.h>
-
 #include "agent/cli/flags.h"
 #include "agent/daemon/agent.h"
 #include "agent/daemon/verbs.h"
@@ -36,12 +34,8 @@ Result<int> agent_verb(const cli::Connection& agent, const cli::Words& args) {
       .list(0, "metric-label", labels, "KEY", "export this container label as container_label_KEY")
       .value(0, "log-level", level, "LEVEL", "debug, info, warning or error (info)")
       .value(0, "log-format", format, "FORMAT", "text or json (text)");
-  PLIMSOLL_ASSIGN(const cli::Words words, flags.parse(args));
-  if (flags.help_asked()) {
-    fmt::print("{}", flags.help());
-    return 0;
-  }
-  if (!words.empty()) return std::unexpected(flags.misuse("no words"));
+  PLIMSOLL_ASSIGN(const auto words, flags.take(args, {.most = 0}, "no words"));
+  if (!words) return 0;
   const auto tick = parse_duration(interval);
   if (!tick) return invalid("--interval: " + tick.error().message());
   config.tick = *tick;

@@ -3,16 +3,12 @@
 #include <filesystem>
 
 namespace plimsoll::daemon {
-namespace {
-
-Result<std::string> beside_this_program(const std::string& name) {
+Result<std::string> runtime_beside_this_program() {
   std::error_code error;
   const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
-  if (error) return fail("find " + name + " beside this program: " + error.message());
-  return (self.parent_path() / name).string();
+  if (error) return fail("find plimsoll-runtime beside this program: " + error.message());
+  return (self.parent_path() / "plimsoll-runtime").string();
 }
-
-}  // namespace
 
 Result<Config> completed(Config config) {
   using namespace std::chrono_literals;
@@ -26,7 +22,7 @@ Result<Config> completed(Config config) {
   }
   if (config.socket.empty()) config.socket = config.run + "/plimsoll.sock";
   if (config.runtime_binary.empty()) {
-    PLIMSOLL_ASSIGN(config.runtime_binary, beside_this_program("plimsoll-runtime"));
+    PLIMSOLL_ASSIGN(config.runtime_binary, runtime_beside_this_program());
   }
   std::error_code error;
   for (std::string* path :

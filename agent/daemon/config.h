@@ -25,6 +25,8 @@ struct Config {
 // Fills in what depends on other members, and makes paths absolute. kInvalid names the flag.
 Result<Config> completed(Config config);
 
+Result<std::string> runtime_beside_this_program();
+
 // Where the command line finds an agent that was started without flags.
 inline constexpr const char* kDefaultSocket = "/run/plimsoll/plimsoll.sock";
 

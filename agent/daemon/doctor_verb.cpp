@@ -2,7 +2,6 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "agent/cli/flags.h"
@@ -27,9 +26,7 @@ Result<Privileges> own_privileges() {
   rlimit files{};
   ::getrlimit(RLIMIT_NOFILE, &files);
   own.open_files = files.rlim_cur;
-  std::error_code error;
-  own.runtime_binary =
-      (std::filesystem::read_symlink("/proc/self/exe", error).parent_path() / "plimsoll-runtime").string();
+  PLIMSOLL_ASSIGN(own.runtime_binary, runtime_beside_this_program());
   own.has_runtime_binary = ::access(own.runtime_binary.c_str(), X_OK) == 0;
   return own;
 }
@@ -54,21 +51,15 @@ Result<int> doctor_verb(const cli::Connection& agent, const cli::Words& args) {
       "limited, 1 something is bad",
       "plimsoll doctor --format json");
   flags.value(0, "format", format, "FORMAT", "text or json (text)");
-  PLIMSOLL_ASSIGN(const cli::Words words, flags.parse(args));
-  if (flags.help_asked()) {
-    fmt::print("{}", flags.help());
-    return 0;
-  }
-  if (!words.empty()) return std::unexpected(flags.misuse("no words"));
-  if (!format.empty() && format != "json" && format != "text") {
-    return invalid("--format '" + format + "': expected text or json");
-  }
+  PLIMSOLL_ASSIGN(const auto words, flags.take(args, {.most = 0}, "no words"));
+  if (!words) return 0;
+  PLIMSOLL_ASSIGN(const bool json, wants_json(format));
   const kernel::HostRoots roots{.proc = "/proc", .sys = "/sys", .etc = "/etc"};
   PLIMSOLL_ASSIGN(const model::HostFacts facts, kernel::read_host_facts(roots));
   PLIMSOLL_ASSIGN(const Privileges privileges, own_privileges());
   std::vector<Finding> findings = examine_host(roots, facts, privileges);
   for (Finding& one : examine_running_agent(agent)) findings.push_back(std::move(one));
-  fmt::print("{}", format == "json" ? findings_json(findings) + "\n" : findings_text(findings));
+  fmt::print("{}", json ? findings_json(findings) + "\n" : findings_text(findings));
   return worst(findings) == Health::kBad ? 1 : 0;
 }
 

@@ -178,9 +178,7 @@ void Loop::time_passed() {
   if (!due || now < *due || now - sampled_ < kLeastGap) return;
   // A `for`, a cooldown or a step of a ladder has come due between two ticks: it wants values of this moment.
   sampled_ = now;
-  auto snapshot = parts_.watcher.take();
-  if (decide(snapshot, {})) snapshot = parts_.watcher.snapshot();
-  publish(std::move(snapshot), false);
+  turn(parts_.watcher.take());
 }
 
 void Loop::tick() {
@@ -192,8 +190,8 @@ void Loop::tick() {
   auto snapshot = parts_.watcher.take();
   parts_.metrics.sampled(parts_.watcher.stats().last_take);
   tick_before_ = std::exchange(last_tick_, snapshot);
-  if (decide(snapshot, {})) snapshot = parts_.watcher.snapshot();
-  publish(std::move(snapshot), true);
+  if (ticks_ % kTicksBetweenSaves == 0) forget_ended(*snapshot);
+  turn(std::move(snapshot));
   log_warnings();
   if (++ticks_ % kTicksBetweenSaves == 0) save_totals();
 }
@@ -202,9 +200,7 @@ void Loop::events() {
   const std::vector<model::Event> happened = parts_.watcher.drain();
   const bool limits_changed = !parts_.watcher.take_limit_changes().empty();
   if (happened.empty() && !limits_changed) return;
-  auto snapshot = parts_.watcher.snapshot();
-  if (decide(snapshot, happened)) snapshot = parts_.watcher.snapshot();
-  publish(std::move(snapshot), false);
+  turn(parts_.watcher.snapshot(), happened);
   log_warnings();
 }
 
@@ -218,9 +214,12 @@ void Loop::reload() {
     log::info("policies in force: " + std::to_string(parts_.folder.set()->policies.size()));
   }
   parts_.engine.use(parts_.folder.set());
-  auto snapshot = parts_.watcher.snapshot();
-  if (decide(snapshot, {})) snapshot = parts_.watcher.snapshot();
-  publish(std::move(snapshot), false);
+  turn(parts_.watcher.snapshot());
+}
+
+void Loop::turn(std::shared_ptr<const model::Snapshot> snapshot, std::span<const model::Event> happened) {
+  if (decide(snapshot, happened)) snapshot = parts_.watcher.snapshot();
+  publish(std::move(snapshot));
 }
 
 bool Loop::decide(const std::shared_ptr<const model::Snapshot>& snapshot,
@@ -255,15 +254,15 @@ void Loop::record(std::vector<model::DecisionRecord> records) {
   last_decisions_ = std::move(last);
 }
 
-void Loop::publish(std::shared_ptr<const model::Snapshot> snapshot, bool is_tick) {
-  if (is_tick && ticks_ % kTicksBetweenSaves == 0 && !last_decisions_->empty()) {
-    // Forget those whose containers are gone.
-    std::set<std::string> known;
-    for (const auto& one : snapshot->containers) known.insert(one.ref->container_id);
-    auto last = std::make_shared<std::map<std::string, LastDecision>>(*last_decisions_);
-    std::erase_if(*last, [&](const auto& one) { return !known.contains(one.first); });
-    last_decisions_ = std::move(last);
-  }
+void Loop::forget_ended(const model::Snapshot& snapshot) {
+  std::set<std::string> known;
+  for (const auto& one : snapshot.containers) known.insert(one.ref->container_id);
+  auto last = std::make_shared<std::map<std::string, LastDecision>>(*last_decisions_);
+  std::erase_if(*last, [&](const auto& one) { return !known.contains(one.first); });
+  last_decisions_ = std::move(last);
+}
+
+void Loop::publish(std::shared_ptr<const model::Snapshot> snapshot) {
   auto view = std::make_shared<View>();
   view->now = std::move(snapshot);
   view->previous = tick_before_;
@@ -286,9 +285,7 @@ void Loop::pause(bool paused) {
   paused_ = paused;
   parts_.engine.pause(paused);
   log::warning(paused ? "all enforcement is paused" : "enforcement goes on");
-  auto snapshot = parts_.watcher.snapshot();
-  if (decide(snapshot, {})) snapshot = parts_.watcher.snapshot();
-  publish(std::move(snapshot), false);
+  turn(parts_.watcher.snapshot());
 }
 
 void Loop::stop() {

@@ -82,10 +82,13 @@ class Loop {
   void events();
   void reload();
   void run_tasks();
+  // From a snapshot to the board: decides, and publishes what is then.
+  void turn(std::shared_ptr<const model::Snapshot> snapshot, std::span<const model::Event> happened = {});
   // Evaluates, carries out and records; true where something was decided.
   bool decide(const std::shared_ptr<const model::Snapshot>& snapshot, std::span<const model::Event> happened);
   void record(std::vector<model::DecisionRecord> records);
-  void publish(std::shared_ptr<const model::Snapshot> snapshot, bool is_tick);
+  void publish(std::shared_ptr<const model::Snapshot> snapshot);
+  void forget_ended(const model::Snapshot& snapshot);  // last decisions of containers that are gone
   void save_engine();
   void save_totals();
   void restore();

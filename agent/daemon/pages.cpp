@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "agent/api/docker_words.h"
 #include "agent/base/rfc3339.h"
 #include "agent/kernel/file.h"
 #include "exporters/gzip.h"
@@ -40,11 +41,6 @@ OwnUse own_use() {
     }
   }
   return use;
-}
-
-void reply_json(api::Exchange& exchange, const json& body, int status = 200) {
-  exchange.reply(
-      {.status = status, .body = body.dump(-1, ' ', false, json::error_handler_t::replace) + "\n"});
 }
 
 // JSON for programs; with ?format=text, what people read.
@@ -106,13 +102,12 @@ void Pages::metrics(api::Exchange& exchange) {
   auto counts = parts_.audit.counts();
   if (!counts) return exchange.reply_error(counts.error());
   labels_.keep_only(*view->now);
-  const auto errors = std::ranges::count_if(view->diagnostics, [](const auto& one) { return !one.warning; });
   const exporters::Scrape scrape{.now = view->now,
                                  .previous = view->previous,
                                  .host = parts_.host,
                                  .decisions = std::move(*counts),
                                  .policies = {.loaded = view->policies->policies.size(),
-                                              .load_errors = static_cast<std::uint64_t>(errors)},
+                                              .load_errors = policies::count_errors(view->diagnostics)},
                                  .label_keys = parts_.label_keys,
                                  .own = parts_.metrics.text()};
   api::Response response{.body = render(scrape, labels_), .type = kPrometheusText};
@@ -136,7 +131,7 @@ void Pages::containers(api::Exchange& exchange) const {
               .memory = use.memory,
               .sample_seconds = parts_.metrics.last_sample_seconds()};
   for (const auto& one : *counts) own.decisions += one.count;
-  reply_json(exchange, containers_json(*parts_.board.get(), own));
+  api::reply_json(exchange, containers_json(*parts_.board.get(), own));
 }
 
 void Pages::decisions(api::Exchange& exchange) const {
@@ -179,18 +174,10 @@ void Pages::policies(api::Exchange& exchange) const {
   const auto rows = policies::summaries(*view->policies, view->now->containers);
   std::string text = policies::list_text(rows);
   for (const auto& one : view->diagnostics) text += to_string(one) + "\n";
-  json problems = json::array();
-  for (const auto& one : view->diagnostics) {
-    problems.push_back({{"file", one.file},
-                        {"line", one.place.line},
-                        {"column", one.place.column},
-                        {"severity", one.warning ? "warning" : "error"},
-                        {"message", one.message}});
-  }
   const json body = {{"policies", json::parse(policies::list_json(rows))},
                      {"paused", view->paused},
-                     {"diagnostics", std::move(problems)}};
-  reply_either(exchange, std::move(text), body.dump(-1, ' ', false, json::error_handler_t::replace) + "\n");
+                     {"diagnostics", json::parse(policies::diagnostics_json(view->diagnostics))}};
+  reply_either(exchange, std::move(text), api::dump(body) + "\n");
 }
 
 void Pages::explain(api::Exchange& exchange) const {
@@ -214,26 +201,25 @@ void Pages::pause(api::Exchange& exchange) const {
     return true;
   });
   if (!done) return exchange.reply_error(done.error());
-  reply_json(exchange, {{"paused", paused}});
+  api::reply_json(exchange, {{"paused", paused}});
 }
 
 void Pages::health(api::Exchange& exchange) const {
   const auto view = parts_.board.get();
   const auto age = parts_.clock.boot() - view->now->boot;
   const bool healthy = age < 10 * parts_.tick;
-  const auto errors = std::ranges::count_if(view->diagnostics, [](const auto& one) { return !one.warning; });
-  reply_json(exchange,
-             {{"healthy", healthy},
-              {"sample_age_seconds", std::chrono::duration<double>(age).count()},
-              {"containers", view->now->containers.size()},
-              {"policies", view->policies->policies.size()},
-              {"policy_errors", errors},
-              {"paused", view->paused},
-              {"pressure_triggers", view->watch.pressure_triggers},
-              {"pressure_window_us", view->watch.pressure_window.count()},
-              {"missed_containers", view->watch.missed},
-              {"failed_watches", view->watch.failed_watches}},
-             healthy ? 200 : 503);
+  api::reply_json(exchange,
+                  {{"healthy", healthy},
+                   {"sample_age_seconds", std::chrono::duration<double>(age).count()},
+                   {"containers", view->now->containers.size()},
+                   {"policies", view->policies->policies.size()},
+                   {"policy_errors", policies::count_errors(view->diagnostics)},
+                   {"paused", view->paused},
+                   {"pressure_triggers", view->watch.pressure_triggers},
+                   {"pressure_window_us", view->watch.pressure_window.count()},
+                   {"missed_containers", view->watch.missed},
+                   {"failed_watches", view->watch.failed_watches}},
+                  healthy ? 200 : 503);
 }
 
 }  // namespace plimsoll::daemon

@@ -2,7 +2,6 @@
 
 #include <sys/inotify.h>
 
-#include <algorithm>
 #include <filesystem>
 
 namespace plimsoll::daemon {
@@ -47,11 +46,6 @@ void PolicyFolder::load() {
   }
   diagnostics_ = std::move(outcome->diagnostics);
   if (outcome->good()) set_ = std::move(outcome->set);
-}
-
-std::size_t PolicyFolder::errors() const {
-  return static_cast<std::size_t>(
-      std::ranges::count_if(diagnostics_, [](const auto& one) { return !one.warning; }));
 }
 
 }  // namespace plimsoll::daemon

@@ -25,7 +25,7 @@ class PolicyFolder {
   const std::string& path() const { return path_; }
   const std::shared_ptr<const policies::PolicySet>& set() const { return set_; }  // never null
   const std::vector<policies::Diagnostic>& diagnostics() const { return diagnostics_; }
-  std::size_t errors() const;  // of diagnostics(): those that are no warnings
+  std::size_t errors() const { return policies::count_errors(diagnostics_); }
 
  private:
   PolicyFolder(std::string path, kernel::Inotify changes)

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
+#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "agent/cli/flags.h"
@@ -30,33 +31,17 @@ Example:
 )";
 constexpr int kUnreadable = 2;
 
-Result<bool> as_json(const std::string& format) {
-  if (format == "json") return true;
-  if (format.empty() || format == "text") return false;
-  return invalid("--format '" + format + "': expected text or json");
-}
-
 Result<std::vector<policies::PolicyFile>> read_files(const cli::Words& names) {
   std::vector<policies::PolicyFile> files;
-  const auto add = [&](const std::string& name) -> Result<> {
-    PLIMSOLL_ASSIGN(std::string text, kernel::read_file(name));
-    files.push_back({name, std::move(text)});
-    return {};
-  };
   for (const std::string& name : names) {
     std::error_code error;
     if (!std::filesystem::is_directory(name, error)) {
-      PLIMSOLL_TRY(add(name));
+      PLIMSOLL_ASSIGN(std::string text, kernel::read_file(name));
+      files.push_back({name, std::move(text)});
       continue;
     }
-    std::vector<std::string> inside;
-    for (const auto& entry : std::filesystem::directory_iterator(name, error)) {
-      const auto extension = entry.path().extension();
-      if (extension == ".yaml" || extension == ".yml") inside.push_back(entry.path().string());
-    }
-    if (error) return fail("read the folder " + name + ": " + error.message());
-    std::sort(inside.begin(), inside.end());
-    for (const std::string& file : inside) PLIMSOLL_TRY(add(file));
+    PLIMSOLL_ASSIGN(auto inside, policies::read_folder(name));
+    std::ranges::move(inside, std::back_inserter(files));
   }
   return files;
 }
@@ -71,11 +56,10 @@ Result<int> check(const cli::Words& args) {
       "plimsoll policy check --strict policies/*.yaml");
   flags.flag(0, "strict", strict, "warnings are errors")
       .value(0, "format", format, "FORMAT", "text or json (text)");
-  PLIMSOLL_ASSIGN(const cli::Words names, flags.parse(args));
-  if (flags.help_asked()) return fmt::print("{}", flags.help()), 0;
-  if (names.empty()) return std::unexpected(flags.misuse("at least one file or folder"));
-  PLIMSOLL_ASSIGN(const bool json, as_json(format));
-  const auto files = read_files(names);
+  PLIMSOLL_ASSIGN(const auto names, flags.take(args, {.least = 1}, "at least one file or folder"));
+  if (!names) return 0;
+  PLIMSOLL_ASSIGN(const bool json, wants_json(format));
+  const auto files = read_files(*names);
   if (!files) {
     fmt::print(stderr, "plimsoll policy check: {}\n", files.error().message());
     return kUnreadable;
@@ -87,7 +71,7 @@ Result<int> check(const cli::Words& args) {
 
 // Prints what the agent says at `target`, in its own words.
 Result<int> show(const cli::Connection& agent, std::string target, const std::string& format) {
-  PLIMSOLL_ASSIGN(const bool json, as_json(format));
+  PLIMSOLL_ASSIGN(const bool json, wants_json(format));
   if (!json) target += "?format=text";
   PLIMSOLL_ASSIGN(const auto stream, agent.open("GET", target));
   std::array<char, 16384> chunk{};
@@ -104,9 +88,8 @@ Result<int> list(const cli::Connection& agent, const cli::Words& args) {
                    "The policies that the agent has in force, and what is wrong with their folder",
                    "plimsoll policy list");
   flags.value(0, "format", format, "FORMAT", "text or json (text)");
-  PLIMSOLL_ASSIGN(const cli::Words words, flags.parse(args));
-  if (flags.help_asked()) return fmt::print("{}", flags.help()), 0;
-  if (!words.empty()) return std::unexpected(flags.misuse("no words"));
+  PLIMSOLL_ASSIGN(const auto words, flags.take(args, {.most = 0}, "no words"));
+  if (!words) return 0;
   return show(agent, "/plimsoll/v1/policies", format);
 }
 
@@ -116,17 +99,15 @@ Result<int> explain(const cli::Connection& agent, const cli::Words& args) {
                    "What holds for a container, where each value comes from, and each rule's state",
                    "plimsoll policy explain leaky");
   flags.value(0, "format", format, "FORMAT", "text or json (text)");
-  PLIMSOLL_ASSIGN(const cli::Words words, flags.parse(args));
-  if (flags.help_asked()) return fmt::print("{}", flags.help()), 0;
-  if (words.size() != 1) return std::unexpected(flags.misuse("one container"));
-  return show(agent, "/plimsoll/v1/policies/explain/" + cli::encode(words[0]), format);
+  PLIMSOLL_ASSIGN(const auto words, flags.take(args, {.least = 1, .most = 1}, "one container"));
+  if (!words) return 0;
+  return show(agent, "/plimsoll/v1/policies/explain/" + cli::encode((*words)[0]), format);
 }
 
 Result<int> signals(const cli::Words& args) {
   cli::Flags flags("policy signals", "What conditions can read", "plimsoll policy signals");
-  PLIMSOLL_ASSIGN(const cli::Words words, flags.parse(args));
-  if (flags.help_asked()) return fmt::print("{}", flags.help()), 0;
-  if (!words.empty()) return std::unexpected(flags.misuse("no words"));
+  PLIMSOLL_ASSIGN(const auto words, flags.take(args, {.most = 0}, "no words"));
+  if (!words) return 0;
   for (const policies::SignalInfo& signal : policies::signals()) {
     fmt::print("{:<28} {:<22} {}{}\n", signal.name, policies::describe(signal.unit), signal.description,
                signal.read == nullptr ? " (needs a probe)" : "");
@@ -135,6 +116,12 @@ Result<int> signals(const cli::Words& args) {
 }
 
 }  // namespace
+
+Result<bool> wants_json(const std::string& format) {
+  if (format == "json") return true;
+  if (format.empty() || format == "text") return false;
+  return invalid("--format '" + format + "': expected text or json");
+}
 
 Result<int> policy_verb(const cli::Connection& agent, const cli::Words& args) {
   const std::string command = args.empty() ? "" : args[0];
@@ -154,9 +141,9 @@ Result<int> pause_verb(const cli::Connection& agent, const cli::Words& args) {
                    "Stop all enforcement on this host at once: what is set stays, nothing more is done",
                    "plimsoll pause --resume");
   flags.flag(0, "resume", resume, "let enforcement go on");
-  PLIMSOLL_ASSIGN(const cli::Words words, flags.parse(args));
-  if (flags.help_asked()) return fmt::print("{}", flags.help()), 0;
-  if (!words.empty()) return std::unexpected(flags.misuse("no words; containers are paused by docker pause"));
+  PLIMSOLL_ASSIGN(const auto words,
+                  flags.take(args, {.most = 0}, "no words; containers are paused by docker pause"));
+  if (!words) return 0;
   PLIMSOLL_TRY(agent.post(std::string("/plimsoll/v1/pause?paused=") + (resume ? "false" : "true")));
   fmt::print("{}\n", resume ? "enforcement goes on" : "all enforcement is paused");
   return 0;

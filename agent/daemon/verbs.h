@@ -5,6 +5,9 @@
 
 namespace plimsoll::daemon {
 
+// What --format asks for: "json", or "text" (the default). kInvalid for anything else.
+Result<bool> wants_json(const std::string& format);
+
 Result<int> agent_verb(const cli::Connection& agent, const cli::Words& args);
 Result<int> policy_verb(const cli::Connection& agent, const cli::Words& args);
 Result<int> pause_verb(const cli::Connection& agent, const cli::Words& args);
