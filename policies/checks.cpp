@@ -81,7 +81,9 @@ void warn_of_ties(const std::vector<Policy>& policies, std::vector<Diagnostic>& 
       const Policy& b = policies[j];
       if (a.priority != b.priority || a.host || b.host || !selects_alike(a.select, b.select)) continue;
       for (const LimitValue& limit : a.limits) {
-        const auto twin = std::ranges::find(b.limits, limit.field, &LimitValue::field);
+        const auto twin = std::ranges::find_if(b.limits, [&](const LimitValue& other) {
+          return other.field == limit.field && other.device == limit.device;
+        });
         if (twin == b.limits.end() || twin->text == limit.text) continue;
         out.push_back({b.file, twin->place,
                        "policies '" + a.name + "' and '" + b.name + "' have the same priority and both set " +
