@@ -114,6 +114,11 @@ void Executor::set(const model::SetFile& action, const kernel::Cgroup& cgroup, D
   if (auto before = cgroup.read(action.file))
     record.before = value_shown(action.file, action.value, std::move(*before));
   const auto written = write(cgroup, action, record.before);
+  if (!written && action.file == "io.weight" && written.error().number() == EOPNOTSUPP) {
+    return conclude(
+        record, Outcome::kRefused,
+        "weights of this disk need the kernel's cost model: enable it in io.cost.qos of the root cgroup");
+  }
   if (!written) return conclude_error(record, written.error());
   auto after = cgroup.read(action.file);
   if (!after) return conclude_error(record, after.error());
