@@ -1,7 +1,6 @@
 #include "agent/api/client.h"
 
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #include <array>
 #include <boost/beast/core/flat_buffer.hpp>
@@ -9,6 +8,7 @@
 #include <cstring>
 #include <limits>
 
+#include "agent/api/address.h"
 #include "agent/api/fd_stream.h"
 #include "agent/base/version.h"
 
@@ -131,19 +131,8 @@ class Reply final : public ClientReply {
 
 }  // namespace
 
-Result<std::unique_ptr<ClientReply>> send(const std::string& socket_path, const ClientRequest& request) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (socket_path.size() >= sizeof address.sun_path) {
-    return invalid("socket path " + socket_path + ": longer than 107 bytes");
-  }
-  socket_path.copy(address.sun_path, socket_path.size());
-  UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (!socket) return fail_errno("make a Unix socket");
-  if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-    return std::unexpected(Error("cannot reach the agent at " + socket_path + ": " + std::strerror(errno) +
-                                 "; is `plimsoll agent` running?"));
-  }
+Result<std::unique_ptr<ClientReply>> send(const std::string& where, const ClientRequest& request) {
+  PLIMSOLL_ASSIGN(UniqueFd socket, connect_to(where));
   auto reply = std::make_unique<Reply>(std::move(socket));
   PLIMSOLL_TRY(reply->ask(request));
   return std::unique_ptr<ClientReply>(std::move(reply));

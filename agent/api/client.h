@@ -1,4 +1,4 @@
-// An HTTP client over a Unix socket: one connection a request.
+// An HTTP client over a Unix socket or TCP: one connection a request.
 #pragma once
 
 #include <functional>
@@ -32,7 +32,7 @@ class ClientReply {
   virtual Result<> end_input() = 0;
 };
 
-// Sends the request and waits for the head of the reply, for as long as it takes.
-Result<std::unique_ptr<ClientReply>> send(const std::string& socket_path, const ClientRequest& request);
+// Sends the request and waits for the head of the reply, for as long as it takes. `where` as connect_to().
+Result<std::unique_ptr<ClientReply>> send(const std::string& where, const ClientRequest& request);
 
 }  // namespace plimsoll::api

@@ -56,5 +56,7 @@ void add_stream_routes(Router& router, const DockerParts& parts);
 void add_exec_routes(Router& router, const DockerParts& parts);
 void add_stats_routes(Router& router, const DockerParts& parts);
 void add_image_routes(Router& router, const DockerParts& parts);
+void add_network_routes(Router& router);
+void add_later_routes(Router& router);  // what Docker has and this agent has not: each says so
 
 }  // namespace plimsoll::api

@@ -42,6 +42,8 @@ void list(Exchange& exchange, const DockerParts& parts) {
 }
 
 void create(Exchange& exchange, const DockerParts& parts) {
+  if (const auto fits = check_platform(exchange.request().value("platform"), parts.host); !fits)
+    return exchange.reply_error(fits.error());
   auto config = container::parse_create(exchange.request().body);
   if (!config) return exchange.reply_error(config.error());
   config->name = exchange.request().value("name");
@@ -137,32 +139,40 @@ void add_container_routes(Router& router, const DockerParts& parts) {
     const char* method;
     const char* pattern;
     Plain handler;
+    std::vector<std::string_view> queries = {};
   };
-  static constexpr Row kRows[] = {
-      {"GET", "/containers/json", list},
-      {"POST", "/containers/create", create},
-      {"GET", "/containers/{name}/json", inspect},
-      {"GET", "/containers/{name}/top", top},
-      {"POST", "/containers/{name}/start", start},
-      {"POST", "/containers/{name}/stop", stop},
-      {"POST", "/containers/{name}/restart", restart},
-      {"POST", "/containers/{name}/kill",
+  const Row rows[] = {
+      {"GET", "/containers/json", list, {"all", "limit", "size", "filters", "trunc_cmd"}},
+      {"POST", "/containers/create", create, {"name", "platform"}},
+      {"GET", "/containers/{name}/json", inspect, {"size"}},
+      {"GET", "/containers/{name}/top", top, {"ps_args"}},
+      {"POST", "/containers/{name}/start", start, {"detachKeys"}},
+      {"POST", "/containers/{name}/stop", stop, {"t", "signal"}},
+      {"POST", "/containers/{name}/restart", restart, {"t", "signal"}},
+      {"POST",
+       "/containers/{name}/kill",
        [](Exchange& e, const DockerParts& p) {
          reply_done(e, p.containers.kill(name_of(e), e.request().value("signal")));
-       }},
-      {"POST", "/containers/{name}/resize", resize},
-      {"POST", "/containers/{name}/rename",
+       },
+       {"signal"}},
+      {"POST", "/containers/{name}/resize", resize, {"h", "w"}},
+      {"POST",
+       "/containers/{name}/rename",
        [](Exchange& e, const DockerParts& p) {
          reply_done(e, p.containers.rename(name_of(e), e.request().value("name")));
-       }},
-      {"POST", "/containers/{name}/wait", wait},
-      {"DELETE", "/containers/{name}",
+       },
+       {"name"}},
+      {"POST", "/containers/{name}/wait", wait, {"condition"}},
+      {"DELETE",
+       "/containers/{name}",
        [](Exchange& e, const DockerParts& p) {
          reply_done(e, p.containers.remove(name_of(e), e.request().flag("force")));
-       }},
+       },
+       {"force", "v"}},  // there are no anonymous volumes to remove
   };
-  for (const Row& row : kRows) {
-    router.add(row.method, row.pattern, [&parts, handler = row.handler](Exchange& e) { handler(e, parts); });
+  for (const Row& row : rows) {
+    router.add(row.method, row.pattern, [&parts, handler = row.handler](Exchange& e) { handler(e, parts); },
+               {.queries = row.queries});
   }
 }
 

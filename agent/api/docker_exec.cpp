@@ -52,7 +52,12 @@ void start(Exchange& exchange, const DockerParts& parts) {
   // 127) into the session.
   if (!shim) return tell(client, config->tty, told_as_docker(shim.error()).message());
   // An exec session has one client: the end of its input is the end of the process's.
-  pump(client, *shim, early, {.tty = config->tty, .input = config->attach_stdin, .end_input = true});
+  const bool ended =
+      pump(client, *shim, early, {.tty = config->tty, .input = config->attach_stdin, .end_input = true});
+  // The client asks for the exit code as soon as its stream ends, and the supervisor may not have heard it
+  // yet.
+  constexpr std::chrono::seconds kNoted{10};
+  if (ended) (void)parts.containers.exec_wait(id, kNoted);
 }
 
 void inspect(Exchange& exchange, const DockerParts& parts) {
@@ -72,10 +77,13 @@ void resize(Exchange& exchange, const DockerParts& parts) {
 }  // namespace
 
 void add_exec_routes(Router& router, const DockerParts& parts) {
-  router.add("POST", "/containers/{name}/exec", [&parts](Exchange& e) { create(e, parts); });
-  router.add("POST", "/exec/{id}/start", [&parts](Exchange& e) { start(e, parts); });
-  router.add("GET", "/exec/{id}/json", [&parts](Exchange& e) { inspect(e, parts); });
-  router.add("POST", "/exec/{id}/resize", [&parts](Exchange& e) { resize(e, parts); });
+  const std::vector<std::string_view> kNone;
+  router.add("POST", "/containers/{name}/exec", [&parts](Exchange& e) { create(e, parts); },
+             {.queries = kNone});
+  router.add("POST", "/exec/{id}/start", [&parts](Exchange& e) { start(e, parts); }, {.queries = kNone});
+  router.add("GET", "/exec/{id}/json", [&parts](Exchange& e) { inspect(e, parts); }, {.queries = kNone});
+  router.add("POST", "/exec/{id}/resize", [&parts](Exchange& e) { resize(e, parts); },
+             {.queries = {{"h", "w"}}});
 }
 
 }  // namespace plimsoll::api

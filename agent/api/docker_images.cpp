@@ -1,4 +1,6 @@
 // Images: list, inspect, import, tag, remove.
+#include <fnmatch.h>
+
 #include <nlohmann/json.hpp>
 
 #include "agent/api/docker.h"
@@ -56,7 +58,13 @@ json inspect_json(const Image& one) {
             {"Volumes", set_of(config.volumes)}}}};
 }
 
-bool wanted(const Image& one, const Filters& filters) {
+bool names_it(const image::Reference& reference, const std::string& pattern) {
+  return ::fnmatch(pattern.c_str(), reference.repository.c_str(), FNM_PATHNAME) == 0 ||
+         ::fnmatch(pattern.c_str(), reference.text().c_str(), FNM_PATHNAME) == 0;
+}
+
+// Of an image that a `reference` filter found, only the names that the filter wants are shown.
+bool wanted(Image& one, const Filters& filters) {
   return std::ranges::all_of(filters, [&](const auto& filter) {
     const auto& [name, values] = filter;
     if (name == "label") {
@@ -65,24 +73,21 @@ bool wanted(const Image& one, const Filters& filters) {
     }
     if (name == "dangling")
       return (values.front() == "true" || values.front() == "1") == one.references.empty();
-    return std::ranges::any_of(one.references, [&, &wants = values](const image::Reference& reference) {
-      return std::ranges::any_of(wants, [&](const std::string& value) {
-        return value == reference.repository || value == reference.text();
-      });
+    std::erase_if(one.references, [&, &wants = values](const image::Reference& reference) {
+      return std::ranges::none_of(wants,
+                                  [&](const std::string& value) { return names_it(reference, value); });
     });
+    return !one.references.empty();
   });
 }
 
 void list(Exchange& exchange, const DockerParts& parts) {
   const auto filters = parse_filters(exchange.request().value("filters"));
   if (!filters) return exchange.reply_error(filters.error());
-  for (const auto& [name, values] : *filters) {
-    if (name != "label" && name != "reference" && name != "dangling") {
-      return exchange.reply_error(Error("invalid filter '" + name + "'", ErrorKind::kInvalid));
-    }
-  }
+  if (const auto known = check_filters(*filters, {"label", "reference", "dangling"}); !known)
+    return exchange.reply_error(known.error());
   json out = json::array();
-  for (const Image& one : parts.images.list()) {
+  for (Image& one : parts.images.list()) {
     if (!wanted(one, *filters)) continue;
     out.push_back(
         {{"Id", digest(one.id)},
@@ -128,6 +133,8 @@ Result<image::ImportOptions> import_options(const Request& request) {
 }
 
 void import(Exchange& exchange, const DockerParts& parts) {
+  if (const auto fits = check_platform(exchange.request().value("platform"), parts.host); !fits)
+    return exchange.reply_error(fits.error());
   const auto options = import_options(exchange.request());
   if (!options) return exchange.reply_error(options.error());
   const auto made =
@@ -159,11 +166,18 @@ void remove(Exchange& exchange, const DockerParts& parts) {
 }  // namespace
 
 void add_image_routes(Router& router, const DockerParts& parts) {
-  router.add("GET", "/images/json", [&parts](Exchange& e) { list(e, parts); });
-  router.add("POST", "/images/create", [&parts](Exchange& e) { import(e, parts); }, {.streams_body = true});
-  router.add("GET", "/images/{name...}/json", [&parts](Exchange& e) { inspect(e, parts); });
-  router.add("POST", "/images/{name...}/tag", [&parts](Exchange& e) { tag(e, parts); });
-  router.add("DELETE", "/images/{name...}", [&parts](Exchange& e) { remove(e, parts); });
+  const std::vector<std::string_view> kNone;
+  router.add("GET", "/images/json", [&parts](Exchange& e) { list(e, parts); },
+             {.queries = {{"all", "filters", "digests", "shared-size"}}});
+  router.add("POST", "/images/create", [&parts](Exchange& e) { import(e, parts); },
+             {.streams_body = true,
+              .queries = {{"fromSrc", "fromImage", "repo", "tag", "message", "changes", "platform"}}});
+  router.add("GET", "/images/{name...}/json", [&parts](Exchange& e) { inspect(e, parts); },
+             {.queries = kNone});
+  router.add("POST", "/images/{name...}/tag", [&parts](Exchange& e) { tag(e, parts); },
+             {.queries = {{"repo", "tag"}}});
+  router.add("DELETE", "/images/{name...}", [&parts](Exchange& e) { remove(e, parts); },
+             {.queries = {{"force", "noprune"}}});
 }
 
 }  // namespace plimsoll::api

@@ -146,7 +146,8 @@ void stats(Exchange& exchange, const DockerParts& parts) {
 }  // namespace
 
 void add_stats_routes(Router& router, const DockerParts& parts) {
-  router.add("GET", "/containers/{name}/stats", [&parts](Exchange& e) { stats(e, parts); });
+  router.add("GET", "/containers/{name}/stats", [&parts](Exchange& e) { stats(e, parts); },
+             {.queries = {{"stream", "one-shot"}}});
 }
 
 }  // namespace plimsoll::api

@@ -22,14 +22,12 @@ void attach(Exchange& exchange, const DockerParts& parts) {
   }
   PumpOptions options{.tty = config->tty,
                       .input = request.flag("stdin") && (config->open_stdin || config->tty),
-                      .end_input = config->stdin_once || !config->tty};
+                      .end_input = config->stdin_once && !config->tty};
   if (!keys.empty()) options.detach_keys = keys;
   // Before the head is sent: nothing of the output may be missed once the client is told that it is attached.
   const auto shim =
       parts.containers.attach(name, {.out = request.flag("stdout"), .err = request.flag("stderr")});
-  const bool refused =
-      !shim && (shim.error().kind() == ErrorKind::kConflict || shim.error().kind() == ErrorKind::kInvalid);
-  if (refused) return exchange.reply_error(shim.error());
+  if (!shim && shim.error().kind() == ErrorKind::kConflict) return exchange.reply_error(shim.error());
   std::string early;
   const UniqueFd client = exchange.hijack(config->tty ? kRawStream : kFramedStream, early);
   // A process that cannot be made has no output; why it cannot is for the start, which follows, to say.
@@ -94,8 +92,10 @@ void logs(Exchange& exchange, const DockerParts& parts) {
 }  // namespace
 
 void add_stream_routes(Router& router, const DockerParts& parts) {
-  router.add("POST", "/containers/{name}/attach", [&parts](Exchange& e) { attach(e, parts); });
-  router.add("GET", "/containers/{name}/logs", [&parts](Exchange& e) { logs(e, parts); });
+  router.add("POST", "/containers/{name}/attach", [&parts](Exchange& e) { attach(e, parts); },
+             {.queries = {{"stream", "stdin", "stdout", "stderr", "detachKeys"}}});
+  router.add("GET", "/containers/{name}/logs", [&parts](Exchange& e) { logs(e, parts); },
+             {.queries = {{"follow", "stdout", "stderr", "since", "until", "timestamps", "tail"}}});
 }
 
 }  // namespace plimsoll::api

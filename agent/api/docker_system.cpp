@@ -91,18 +91,11 @@ void info(Exchange& exchange, const DockerParts& parts) {
               {"Swarm", {{"LocalNodeState", "inactive"}}},
               {"LiveRestoreEnabled", true},
               {"ServerVersion", std::string(kVersion)},
+              {"IPv4Forwarding", true},
+              {"BridgeNfIptables", true},
+              {"BridgeNfIp6tables", true},
               {"SecurityOptions", {"name=seccomp,profile=builtin", "name=cgroupns"}},
               {"Warnings", json::array()}});
-}
-
-// type, event, container (name or id) and label; others are refused, since ignoring one would tell too much.
-Result<> check_event_filters(const Filters& filters) {
-  for (const auto& [name, values] : filters) {
-    if (name != "type" && name != "event" && name != "container" && name != "label" && name != "image") {
-      return invalid("invalid filter '" + name + "'");
-    }
-  }
-  return {};
 }
 
 bool wanted(const Filters& filters, const json& event) {
@@ -181,7 +174,8 @@ void events(Exchange& exchange, const DockerParts& parts) {
   const WallTime now = parts.clock.wall();
   const auto filters = parse_filters(request.value("filters"));
   if (!filters) return exchange.reply_error(filters.error());
-  if (const auto known = check_event_filters(*filters); !known) return exchange.reply_error(known.error());
+  if (const auto known = check_filters(*filters, {"type", "event", "container", "label", "image"}); !known)
+    return exchange.reply_error(known.error());
   const auto since = parse_moment(request.value("since"), now);
   if (!since) return exchange.reply_error(since.error());
   const auto until = parse_moment(request.value("until"), now);
@@ -195,7 +189,8 @@ void add_system_routes(Router& router, const DockerParts& parts) {
   router.add("GET", "/_ping", ping);
   router.add("GET", "/version", [&parts](Exchange& e) { version(e, parts); });
   router.add("GET", "/info", [&parts](Exchange& e) { info(e, parts); });
-  router.add("GET", "/events", [&parts](Exchange& e) { events(e, parts); });
+  router.add("GET", "/events", [&parts](Exchange& e) { events(e, parts); },
+             {.queries = {{"since", "until", "filters"}}});
 }
 
 }  // namespace plimsoll::api

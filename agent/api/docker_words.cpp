@@ -1,8 +1,10 @@
 #include "agent/api/docker_words.h"
 
+#include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "agent/api/docker.h"
 #include "agent/base/rfc3339.h"
 #include "agent/base/units.h"
 #include "agent/shim/protocol.h"
@@ -35,6 +37,13 @@ Result<Filters> parse_filters(const std::string& text) {
     if (list.empty()) filters.erase(name);
   }
   return filters;
+}
+
+Result<> check_filters(const Filters& filters, std::initializer_list<std::string_view> known) {
+  for (const auto& [name, values] : filters) {
+    if (std::ranges::find(known, name) == known.end()) return invalid("invalid filter '" + name + "'");
+  }
+  return {};
 }
 
 bool has_label(const std::map<std::string, std::string>& labels, const std::string& wanted) {
@@ -86,6 +95,12 @@ Result<TerminalSize> terminal_size(const Request& request) {
   return TerminalSize{static_cast<int>(rows->value_or(0)), static_cast<int>(columns->value_or(0))};
 }
 
+Result<> check_platform(const std::string& platform, const HostFacts& host) {
+  const std::string own = "linux/" + host.architecture;
+  if (platform.empty() || platform == own || platform == "linux" || platform == host.architecture) return {};
+  return fail("platform '" + platform + "' is not supported: this host is " + own, ErrorKind::kUnsupported);
+}
+
 std::string dump(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
 
 void reply_json(Exchange& exchange, const json& value, int status) {
@@ -103,7 +118,7 @@ Error told_as_docker(const Error& error) {
   constexpr std::array<std::pair<std::string_view, std::string_view>, 3> kWords = {
       {{"No such file or directory", "no such file or directory"},
        {"Permission denied", "permission denied"},
-       {"Is a directory", "is a directory"}}};
+       {"Is a directory", "is a directory: permission denied"}}};
   std::string text = error.message();
   bool known = text.find("executable file not found") != std::string::npos;
   for (const auto& [ours, dockers] : kWords) {

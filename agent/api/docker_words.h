@@ -1,6 +1,7 @@
 // Small things that all Docker endpoints share.
 #pragma once
 
+#include <initializer_list>
 #include <map>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
@@ -12,11 +13,16 @@
 
 namespace plimsoll::api {
 
+struct HostFacts;
+
 using Filters = std::map<std::string, std::vector<std::string>>;
 
 // The `filters` query parameter, in Go's form {"label":{"a=b":true}} or Python's {"label":["a=b"]}. Values
 // that Go's form turns off ({"a=b":false}) are left out.
 Result<Filters> parse_filters(const std::string& text);
+
+// kInvalid for a filter that is not among `known`: skipping one would tell too much.
+Result<> check_filters(const Filters& filters, std::initializer_list<std::string_view> known);
 
 // Whether `labels` has what a `label` filter wants: "key" or "key=value".
 bool has_label(const std::map<std::string, std::string>& labels, const std::string& wanted);
@@ -41,6 +47,9 @@ struct TerminalSize {
   int rows = 0, columns = 0;
 };
 Result<TerminalSize> terminal_size(const Request& request);
+
+// A `platform` parameter ("linux/amd64"): kUnsupported where it is not this host's. "" is any.
+Result<> check_platform(const std::string& platform, const HostFacts& host);
 
 std::string dump(const nlohmann::json& value);  // bad UTF-8 is replaced
 void reply_json(Exchange& exchange, const nlohmann::json& value, int status = 200);

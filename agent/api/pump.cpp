@@ -52,15 +52,16 @@ class Pump {
   }
 
  private:
-  // Poll takes a negative descriptor as "not this one".
   void step() {
-    std::array<pollfd, 2> wait = {{{shim_, POLLIN, 0}, {client_open_ ? client_ : -1, POLLIN | POLLRDHUP, 0}}};
+    // Without events a poll still tells POLLHUP: that the client is wholly gone.
+    const short events = client_open_ ? POLLIN | POLLRDHUP : 0;
+    std::array<pollfd, 2> wait = {{{shim_, POLLIN, 0}, {client_, events, 0}}};
     if (::poll(wait.data(), wait.size(), -1) < 0) {
       over_ = errno != EINTR;
       return;
     }
     if (wait[0].revents != 0) from_shim();
-    if (!over_ && wait[1].revents != 0) from_client();
+    if (!over_ && wait[1].revents != 0) from_client((wait[1].revents & POLLHUP) != 0);
   }
 
   void from_shim() {
@@ -86,16 +87,20 @@ class Pump {
     }
   }
 
-  void from_client() {
+  void from_client(bool hung_up) {
+    if (!client_open_) {
+      over_ = over_ || hung_up;
+      return;
+    }
     const auto bytes = receive(client_);
     if (!bytes) {
       over_ = true;
     } else if (!bytes->empty()) {
       if (!to_process(*bytes)) over_ = true;
     } else {
-      // Half-closed: its input ends, the output goes on. One that is wholly gone is noticed when output is
-      // sent.
+      // Half-closed: its input ends, the output goes on.
       client_open_ = false;
+      over_ = hung_up;
       if (options_.input && options_.end_input) (void)container::send_frame(shim_, FrameKind::kStdinEnd, "");
     }
   }

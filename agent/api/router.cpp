@@ -1,5 +1,6 @@
 #include "agent/api/router.h"
 
+#include <algorithm>
 #include <optional>
 
 #include "agent/api/url.h"
@@ -58,10 +59,22 @@ bool match(const std::vector<std::string>& pattern, std::size_t p, const std::ve
   return false;
 }
 
+Result<> check_queries(const Request& request, const RouteOptions& options) {
+  if (!options.queries) return {};
+  for (const auto& [key, value] : request.query) {
+    const bool known = std::ranges::find(*options.queries, key) != options.queries->end();
+    if (!known && request.flag(key)) {
+      return fail(request.method + " " + request.path + ": parameter '" + key + "' is not supported",
+                  ErrorKind::kUnsupported);
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 void Router::add(std::string method, std::string_view pattern, Handler handler, RouteOptions options) {
-  routes_.push_back({std::move(method), split(pattern), std::move(handler), options});
+  routes_.push_back({std::move(method), split(pattern), std::move(handler), std::move(options)});
 }
 
 Result<Router::Match> Router::find(std::string_view target, Request& request, bool& wrong_method) const {
@@ -105,7 +118,8 @@ Result<Router::Match> Router::find(std::string_view target, Request& request, bo
     }
     request.params = std::move(params);
     wrong_method = false;
-    return Match{&route.handler, route.options};
+    PLIMSOLL_TRY(check_queries(request, route.options));
+    return Match{&route.handler, &route.options};
   }
   if (wrong_method) return fail(request.method + " is not allowed on " + request.path, ErrorKind::kNotFound);
   return fail("page not found: " + request.path, ErrorKind::kNotFound);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +17,9 @@ using Handler = std::function<void(Exchange&)>;
 struct RouteOptions {
   bool is_public = false;     // also answered on the TCP listener (GET and HEAD only)
   bool streams_body = false;  // the handler reads the body itself; else it is whole in Request::body
+  // The query parameters that the handler knows: any other that is set (not "", 0, false...) is refused,
+  // since an option must not be skipped in silence. nullopt: not looked at.
+  std::optional<std::vector<std::string_view>> queries = std::nullopt;
 };
 
 class Router {
@@ -25,11 +29,11 @@ class Router {
 
   struct Match {
     const Handler* handler;
-    RouteOptions options;
+    const RouteOptions* options;
   };
   // Takes `target` ("/v1.41/containers/json?all=1") apart into `request` and finds the route. Errors:
   // kInvalid (a broken escape, an API version that is too old or too new), kNotFound (no such page; the
-  // method is wrong: see `wrong_method`).
+  // method is wrong: see `wrong_method`), kUnsupported (a query parameter that the route does not know).
   Result<Match> find(std::string_view target, Request& request, bool& wrong_method) const;
 
  private:

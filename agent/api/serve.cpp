@@ -5,6 +5,7 @@
 #include <boost/beast/core/buffers_to_string.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
+#include <exception>
 #include <limits>
 #include <optional>
 
@@ -47,6 +48,7 @@ class LiveExchange final : public Exchange {
   bool answered() const { return answered_; }
   bool hijacked() const { return hijacked_; }
   bool reusable() const { return keep_alive_ && !hijacked_ && !broken_ && parser_.is_done(); }
+  void give_up() { broken_ = true; }  // what was begun is not ended: the client sees it cut off
   void finish() {
     if (streaming_ && !broken_ && chunked_) send_raw("0\r\n\r\n");
   }
@@ -191,15 +193,21 @@ void answer(LiveExchange& exchange, std::string_view target, const Router& route
     return exchange.reply(response);
   }
   const std::string& method = exchange.request().method;
-  if (limits.public_only && (!found->options.is_public || (method != "GET" && method != "HEAD"))) {
+  if (limits.public_only && (!found->options->is_public || (method != "GET" && method != "HEAD"))) {
     return exchange.reply(
         error_response(Error("page not found: " + exchange.request().path, ErrorKind::kNotFound)));
   }
-  if (!found->options.streams_body) {
+  if (!found->options->streams_body) {
     if (const auto read = read_whole_body(exchange, limits.most_body); !read)
       return exchange.reply_error(read.error());
   }
-  (*found->handler)(exchange);
+  try {
+    (*found->handler)(exchange);
+  } catch (const std::exception&
+               error) {  // out of memory, or a fault of ours: this request's end, not the agent's
+    if (exchange.answered()) return exchange.give_up();
+    return exchange.reply_error(Error(exchange.request().path + ": " + error.what()));
+  }
   if (!exchange.answered())
     exchange.reply_error(Error("no answer from the handler of " + exchange.request().path));
 }

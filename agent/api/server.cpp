@@ -1,19 +1,16 @@
 #include "agent/api/server.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <array>
 
-#include "agent/base/units.h"
+#include "agent/api/address.h"
 
 namespace plimsoll::api {
 namespace {
@@ -27,29 +24,12 @@ bool somebody_listens(const sockaddr_un& address) {
   return ::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
 }
 
-Result<sockaddr_in> parse_address(const std::string& text) {
-  const auto colon = text.rfind(':');
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  const auto port = colon == std::string::npos ? std::nullopt : parse_u64(text.substr(colon + 1));
-  const std::string host = text.substr(0, colon);
-  if (!port || *port > 65535 || ::inet_pton(AF_INET, host.c_str(), &address.sin_addr) != 1) {
-    return invalid("listen address '" + text + "': expected IPV4:PORT such as 127.0.0.1:9876");
-  }
-  address.sin_port = htons(static_cast<std::uint16_t>(*port));
-  return address;
-}
-
 }  // namespace
 
 Server::~Server() { stop(); }
 
 Result<> Server::listen_unix(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path)
-    return invalid("socket path " + path + ": longer than 107 bytes");
-  path.copy(address.sun_path, path.size());
+  PLIMSOLL_ASSIGN(const sockaddr_un address, unix_address(path));
   if (somebody_listens(address))
     return fail("socket " + path + ": another agent listens there", ErrorKind::kConflict);
   ::unlink(path.c_str());
@@ -74,7 +54,7 @@ Result<> Server::listen_unix(const std::string& path) {
 }
 
 Result<> Server::listen_tcp(const std::string& text) {
-  PLIMSOLL_ASSIGN(sockaddr_in address, parse_address(text));
+  PLIMSOLL_ASSIGN(sockaddr_in address, tcp_address(text));
   UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!socket) return fail_errno("make a TCP socket");
   const int on = 1;

@@ -78,7 +78,7 @@ Result<std::vector<std::string>> Flags::parse(const std::vector<std::string>& ar
       const std::string given = optopt != 0 && optopt < kLongOnly && argv[optind - 1][1] != '-'
                                     ? fmt::format("-{}", static_cast<char>(optopt))
                                     : std::string(argv[optind - 1]);
-      return invalid(fmt::format("plimsoll {}: {} {}; see plimsoll {} --help", verb(),
+      return invalid(fmt::format("{}: {} {}; see plimsoll {} --help", verb(),
                                  code == ':' ? "no value given for flag" : "unknown or ambiguous flag", given,
                                  verb()));
     }
@@ -90,6 +90,17 @@ Result<std::vector<std::string>> Flags::parse(const std::vector<std::string>& ar
     }
   }
   return std::vector<std::string>(argv.begin() + optind, argv.end() - 1);
+}
+
+Result<std::optional<std::vector<std::string>>> Flags::take(const std::vector<std::string>& args,
+                                                            WordCount count, std::string_view expected) {
+  PLIMSOLL_ASSIGN(auto words, parse(args));
+  if (help_asked_) {
+    fmt::print("{}", help());
+    return std::nullopt;
+  }
+  if (words.size() < count.least || words.size() > count.most) return std::unexpected(misuse(expected));
+  return words;
 }
 
 std::string Flags::help() const {
@@ -106,7 +117,7 @@ std::string Flags::help() const {
 }
 
 Error Flags::misuse(std::string_view expected) const {
-  return Error(fmt::format("plimsoll {}: expected {}; see plimsoll {} --help", verb(), expected, verb()),
+  return Error(fmt::format("{}: expected {}; see plimsoll {} --help", verb(), expected, verb()),
                ErrorKind::kInvalid);
 }
 

@@ -3,14 +3,22 @@
 // "-m256m", "--memory=256m", "--memory 256m", unambiguous abbreviations.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "agent/base/result.h"
 
 namespace plimsoll::cli {
+
+// How many words a verb takes that are no flags.
+struct WordCount {
+  std::size_t least = 0;
+  std::size_t most = SIZE_MAX;
+};
 
 class Flags {
  public:
@@ -29,12 +37,16 @@ class Flags {
   Flags& list(char letter, std::string name, std::vector<std::string>& target, std::string placeholder,
               std::string help);
 
-  // The words that are no flags. `args` does not hold the verb. An unknown or incomplete flag is kInvalid,
-  // one line.
+  // The words that are no flags; nullopt where help was asked for, which has been printed. `args` does not
+  // hold the verb. An unknown or incomplete flag, and words that are too few or too many, are kInvalid, one
+  // line; `expected` says what the words are to be.
+  Result<std::optional<std::vector<std::string>>> take(const std::vector<std::string>& args, WordCount count,
+                                                       std::string_view expected);
+  // The same in steps.
   Result<std::vector<std::string>> parse(const std::vector<std::string>& args);
   bool help_asked() const { return help_asked_; }
   std::string help() const;
-  // "plimsoll run: expected an image; see plimsoll run --help", for words that are too few or too many.
+  // "run: expected an image; see plimsoll run --help", for words that are too few or too many.
   Error misuse(std::string_view expected) const;
 
  private:

@@ -10,6 +10,7 @@
 
 #include "agent/base/units.h"
 #include "agent/cli/table.h"
+#include "agent/cli/time_text.h"
 
 namespace plimsoll::cli {
 namespace {
@@ -70,7 +71,7 @@ std::string fit(std::string text, std::size_t width) {
 std::string last_decision(const json& one) {
   const auto found = one.find("last_decision");
   if (found == one.end() || !found->is_object()) return "";
-  return fmt::format("{} {}", found->value("when", ""), found->value("text", ""));
+  return fmt::format("{} {}", clock_text(found->value("when", "")), found->value("text", ""));
 }
 
 std::string line_of(const json& one, std::size_t name_width, std::size_t rest_width, bool color) {

@@ -53,9 +53,7 @@ Result<int> import_image(const Connection& agent, const Words& args);
 Result<int> rmi(const Connection& agent, const Words& args);
 Result<int> tag(const Connection& agent, const Words& args);
 Result<int> events(const Connection& agent, const Words& args);
-Result<int> policy(const Connection& agent, const Words& args);
 Result<int> decisions(const Connection& agent, const Words& args);
-Result<int> doctor(const Connection& agent, const Words& args);
 Result<int> version(const Connection& agent, const Words& args);
 
 }  // namespace plimsoll::cli

@@ -26,9 +26,7 @@ constexpr std::array kVerbs = {
     Verb{"import", "Make an image from a tar archive of a root filesystem", import_image},
     Verb{"rmi", "Remove images", rmi},
     Verb{"tag", "Give an image another name", tag},
-    Verb{"policy", "Check, list and explain policies", policy},
     Verb{"decisions", "Show what policies decided and what came of it", decisions},
-    Verb{"doctor", "Say what this host can and cannot do, and what to do about it", doctor},
     Verb{"version", "Show the versions of the command line and of the agent", version},
 };
 

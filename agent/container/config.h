@@ -68,7 +68,7 @@ struct Config {
   bool attach_stdin = false, attach_stdout = false, attach_stderr = false;
   std::string stop_signal;          // "SIGTERM", "15"; "": the image's, else SIGTERM
   std::optional<int> stop_timeout;  // seconds; -1: for ever
-  std::set<std::string> exposed_ports, volumes;
+  std::set<std::string> exposed_ports;
 
   std::vector<std::string> binds;        // as written: "/host:/target[:ro,...]"
   std::vector<MountPoint> mounts;        // binds, tmpfs and mounts together, checked

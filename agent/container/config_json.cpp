@@ -30,12 +30,15 @@ void read_process(const Members& in, Config& out) {
   out.stop_signal = in.text("StopSignal");
   if (in.find("StopTimeout") != nullptr) out.stop_timeout = static_cast<int>(in.integer("StopTimeout"));
   out.exposed_ports = in.keys("ExposedPorts");
-  out.volumes = in.keys("Volumes");
   if (const json* check = in.find("Healthcheck"); check != nullptr && !check->empty()) {
     const json test = check->is_object() ? check->value("Test", json::array()) : json::array();
     if (test != json::array({"NONE"}) && !test.empty())
-      in.refuse("Healthcheck", "health checks are not supported yet");
+      in.refuse("Healthcheck", "health checks (--health-cmd and its kin) are not supported yet");
   }
+  in.refuse("Volumes",
+            "anonymous volumes (--volume with one path) are not supported yet; --tmpfs or a host path is");
+  in.refuse("NetworkDisabled", "is not supported; --network none is");
+  in.refuse("MacAddress", "--mac-address needs a bridge network, which comes later");
   for (const std::string& one : out.env) {
     if (one.empty() || one.front() == '=') in.fail("Env", "'" + one + "' has no name");
   }
@@ -48,7 +51,8 @@ void read_process(const Members& in, Config& out) {
 void read_limits(const Members& in, Limits& out) {
   constexpr std::int64_t kLeastMemory = 6 << 20;
   out.memory.value = in.natural("Memory");
-  if (out.memory.value != 0 && out.memory.value < kLeastMemory) in.fail("Memory", "the least limit is 6 MiB");
+  if (out.memory.value != 0 && out.memory.value < kLeastMemory)
+    in.fail("Memory", "--memory: the least limit is 6 MiB");
   if (const std::int64_t swap = in.integer("MemorySwap"); swap != 0) out.memory_swap = swap;
   if (out.memory_swap && *out.memory_swap != -1) {
     if (out.memory.value == 0) in.fail("MemorySwap", "needs Memory to be set too");
@@ -67,20 +71,48 @@ void read_limits(const Members& in, Limits& out) {
   if (out.nano_cpus != 0 && (out.cpu_quota != 0 || out.cpu_period != 0)) {
     in.fail("NanoCpus", "excludes CpuQuota and CpuPeriod");
   }
-  in.refuse("OomKillDisable", "cgroup v2 cannot hold it");
   if (const std::int64_t swappiness = in.integer("MemorySwappiness"); swappiness != 0 && swappiness != -1) {
-    in.fail("MemorySwappiness", "cgroup v2 cannot hold it", ErrorKind::kUnsupported);
+    in.fail("MemorySwappiness", "--memory-swappiness: cgroup v2 cannot hold it", ErrorKind::kUnsupported);
   }
-  for (const char* name : {"KernelMemory", "KernelMemoryTCP", "CpuRealtimePeriod", "CpuRealtimeRuntime"}) {
-    in.refuse(name, "cgroup v2 cannot hold it");
-  }
-  for (const char* name : {"BlkioWeight", "BlkioWeightDevice", "BlkioDeviceReadBps", "BlkioDeviceWriteBps",
-                           "BlkioDeviceReadIOps", "BlkioDeviceWriteIOps"}) {
-    in.refuse(name, "block I/O limits are not supported yet");
-  }
-  for (const char* name : {"DeviceRequests", "DeviceCgroupRules", "CgroupParent"})
-    in.refuse(name, "not supported yet");
 }
+
+// Members of HostConfig, docker's flag for each, and why it is refused where it is set.
+struct Refused {
+  const char* member;
+  const char* flag;
+  const char* why;
+};
+constexpr const char* kCgroup2 = "cgroup v2 cannot hold it";
+constexpr const char* kBridge = "needs a bridge network, which comes later";
+constexpr const char* kNotYet = "is not supported yet";
+constexpr Refused kRefused[] = {
+    {"OomKillDisable", "--oom-kill-disable", kCgroup2},
+    {"KernelMemory", "--kernel-memory", kCgroup2},
+    {"KernelMemoryTCP", "--kernel-memory-tcp", kCgroup2},
+    {"CpuRealtimePeriod", "--cpu-rt-period", kCgroup2},
+    {"CpuRealtimeRuntime", "--cpu-rt-runtime", kCgroup2},
+    {"BlkioWeight", "--blkio-weight", kNotYet},
+    {"BlkioWeightDevice", "--blkio-weight-device", kNotYet},
+    {"BlkioDeviceReadBps", "--device-read-bps", kNotYet},
+    {"BlkioDeviceWriteBps", "--device-write-bps", kNotYet},
+    {"BlkioDeviceReadIOps", "--device-read-iops", kNotYet},
+    {"BlkioDeviceWriteIOps", "--device-write-iops", kNotYet},
+    {"DeviceRequests", "--gpus", kNotYet},
+    {"DeviceCgroupRules", "--device-cgroup-rule", kNotYet},
+    {"CgroupParent", "--cgroup-parent", kNotYet},
+    {"PortBindings", "--publish", kBridge},
+    {"PublishAllPorts", "--publish-all", kBridge},
+    {"Links", "--link", kBridge},
+    {"Dns", "--dns", kBridge},
+    {"DnsSearch", "--dns-search", kBridge},
+    {"DnsOptions", "--dns-option", kBridge},
+    {"UsernsMode", "--userns", kNotYet},
+    {"VolumesFrom", "--volumes-from", kNotYet},
+    {"VolumeDriver", "--volume-driver", kNotYet},
+    {"StorageOpt", "--storage-opt", kNotYet},
+    {"Annotations", "--annotation", kNotYet},
+    {"Init", "--init", kNotYet},
+};
 
 std::string capability_name(const std::string& text) {
   std::string name = text;
@@ -104,7 +136,8 @@ void read_security(const Members& in, Config& out) {
                option != "label=disable" && option != "label:disable" && option != "apparmor=unconfined" &&
                option != "apparmor:unconfined") {
       in.fail("SecurityOpt",
-              "'" + option.substr(0, 60) + "' is not supported; no-new-privileges and seccomp=unconfined are",
+              "--security-opt '" + option.substr(0, 60) +
+                  "' is not supported; no-new-privileges and seccomp=unconfined are",
               ErrorKind::kUnsupported);
     }
   }
@@ -131,13 +164,13 @@ void read_security(const Members& in, Config& out) {
 }
 
 // "" or one of the modes that this agent has; `host` tells whether it is the host's.
-void read_mode(const Members& in, const char* name, bool& host) {
+void read_mode(const Members& in, const char* name, const char* flag, bool& host) {
   const std::string mode = in.text(name);
   host = mode == "host";
   if (mode.empty() || host || mode == "private" ||
       (std::string_view(name) == "IpcMode" && mode == "shareable"))
     return;
-  in.fail(name, "'" + mode + "' is not supported; private and host are", ErrorKind::kUnsupported);
+  in.fail(name, flag + (" '" + mode) + "' is not supported; private and host are", ErrorKind::kUnsupported);
 }
 
 void read_network(const Members& in, Config& out) {
@@ -145,17 +178,9 @@ void read_network(const Members& in, Config& out) {
   if (out.network_mode.empty()) out.network_mode = "default";
   if (out.network_mode != "default" && out.network_mode != "none" && out.network_mode != "host") {
     in.fail("NetworkMode",
-            "'" + out.network_mode +
+            "--network '" + out.network_mode +
                 "': bridge networks come later; 'none' (loopback only, the default) and 'host' are there",
             ErrorKind::kUnsupported);
-  }
-  in.refuse("PortBindings",
-            "publishing ports needs a bridge network, which comes later; use NetworkMode host");
-  in.refuse("PublishAllPorts",
-            "publishing ports needs a bridge network, which comes later; use NetworkMode host");
-  in.refuse("Links", "links need a bridge network, which comes later");
-  for (const char* name : {"Dns", "DnsSearch", "DnsOptions"}) {
-    in.refuse(name, "needs a bridge network, which comes later");
   }
   out.extra_hosts = in.texts("ExtraHosts");
 }
@@ -163,7 +188,7 @@ void read_network(const Members& in, Config& out) {
 void read_logs(const Members& in, Config& out) {
   const std::string type = in.text("Type");
   if (!type.empty() && type != "json-file" && type != "local") {
-    in.fail("Type", "'" + type + "': only the agent's own log (json-file, local) is there",
+    in.fail("Type", "--log-driver '" + type + "': only the agent's own log (json-file, local) is there",
             ErrorKind::kUnsupported);
   }
   for (const auto& [key, value] : in.text_map("Config")) {
@@ -177,10 +202,12 @@ void read_logs(const Members& in, Config& out) {
       if (!files || *files < 1 || *files > 100)
         in.fail("Config.max-file", "'" + value + "' is not a number from 1 to 100");
       if (files) out.log_files = static_cast<int>(*files);
-    } else if (key != "compress" && key != "mode") {
-      in.fail("Config." + key, "unknown log option; max-size and max-file are there");
+    } else {
+      in.fail("Config." + key, "--log-opt " + key + " is not supported; max-size and max-file are",
+              ErrorKind::kUnsupported);
     }
   }
+  in.refuse_rest();
 }
 
 void read_restart(const Members& in, Config& out) {
@@ -193,6 +220,7 @@ void read_restart(const Members& in, Config& out) {
   if (out.restart.maximum_retries != 0 && out.restart.kind != RestartKind::kOnFailure) {
     in.fail("MaximumRetryCount", "goes only with on-failure");
   }
+  in.refuse_rest();
 }
 
 void read_host(const Members& in, Config& out) {
@@ -202,20 +230,15 @@ void read_host(const Members& in, Config& out) {
   read_logs(in.inside("LogConfig"), out);
   read_restart(in.inside("RestartPolicy"), out);
   read_mounts(in, out);
-  read_mode(in, "PidMode", out.host_pid);
-  read_mode(in, "IpcMode", out.host_ipc);
-  read_mode(in, "UTSMode", out.host_uts);
+  read_mode(in, "PidMode", "--pid", out.host_pid);
+  read_mode(in, "IpcMode", "--ipc", out.host_ipc);
+  read_mode(in, "UTSMode", "--uts", out.host_uts);
   bool host_cgroup = false;
-  read_mode(in, "CgroupnsMode", host_cgroup);
-  if (host_cgroup) in.fail("CgroupnsMode", "'host' is not supported", ErrorKind::kUnsupported);
-  in.refuse("UsernsMode", "user namespaces come later");
-  in.refuse("VolumesFrom", "not supported yet");
-  in.refuse("VolumeDriver", "not supported yet");
-  in.refuse("StorageOpt", "not supported yet");
-  in.refuse("Init", "the shim reaps for its container: an init is not needed");
+  read_mode(in, "CgroupnsMode", "--cgroupns", host_cgroup);
+  if (host_cgroup) in.fail("CgroupnsMode", "--cgroupns 'host' is not supported", ErrorKind::kUnsupported);
   const std::string runtime = in.text("Runtime");
   if (!runtime.empty() && runtime != "plimsoll")
-    in.fail("Runtime", "'" + runtime + "': containers are launched by plimsoll itself",
+    in.fail("Runtime", "--runtime '" + runtime + "': containers are launched by plimsoll itself",
             ErrorKind::kUnsupported);
   out.auto_remove = in.boolean("AutoRemove");
   if (out.auto_remove && out.restart.kind != RestartKind::kNo)
@@ -234,6 +257,24 @@ void read_host(const Members& in, Config& out) {
   }
 }
 
+// A network other than these has been refused by its mode; what an endpoint asks for beside it needs a
+// bridge.
+void read_endpoints(const Members& in) {
+  const Members endpoints = in.inside("EndpointsConfig");
+  for (const std::string& name : in.keys("EndpointsConfig")) {
+    if (name != "default" && name != "none" && name != "host" && name != "bridge") {
+      in.fail("EndpointsConfig", "--network '" + name + "': bridge networks come later",
+              ErrorKind::kUnsupported);
+    }
+    const Members endpoint = endpoints.inside(name.c_str());
+    endpoint.refuse("IPAMConfig", std::string("--ip ") + kBridge);
+    endpoint.refuse("Aliases", std::string("--network-alias ") + kBridge);
+    endpoint.refuse("MacAddress", std::string("--mac-address ") + kBridge);
+    endpoint.refuse("Links", std::string("--link ") + kBridge);
+    endpoint.refuse_rest({"NetworkID"});
+  }
+}
+
 }  // namespace
 
 Result<Config> config_from_json(const json& document) {
@@ -241,14 +282,12 @@ Result<Config> config_from_json(const json& document) {
   Config config;
   const Members in(&document, "", error);
   read_process(in, config);
-  read_host(in.inside("HostConfig"), config);
-  const Members networks = in.inside("NetworkingConfig");
-  for (const std::string& name : networks.keys("EndpointsConfig")) {
-    if (name != "default" && name != "none" && name != "host" && name != "bridge") {
-      networks.fail("EndpointsConfig", "network '" + name + "': bridge networks come later",
-                    ErrorKind::kUnsupported);
-    }
-  }
+  const Members host = in.inside("HostConfig");
+  read_host(host, config);
+  for (const Refused& one : kRefused) host.refuse(one.member, std::string(one.flag) + " " + one.why);
+  host.refuse_rest({"ContainerIDFile", "Isolation"});
+  read_endpoints(in.inside("NetworkingConfig"));
+  in.refuse_rest({"OnBuild", "ArgsEscaped"});
   if (error) return std::unexpected(std::move(*error));
   return config;
 }

@@ -104,7 +104,6 @@ json config_to_json(const Config& config) {
   if (!config.stop_signal.empty()) out["StopSignal"] = config.stop_signal;
   if (config.stop_timeout) out["StopTimeout"] = *config.stop_timeout;
   if (!config.exposed_ports.empty()) out["ExposedPorts"] = empty_objects(config.exposed_ports);
-  if (!config.volumes.empty()) out["Volumes"] = empty_objects(config.volumes);
   return out;
 }
 

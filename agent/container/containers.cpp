@@ -87,6 +87,9 @@ Result<UniqueFd> Containers::exec_start(const std::string& exec_id, bool detach)
 Result<nlohmann::json> Containers::exec_inspect(const std::string& exec_id) const {
   return core_->exec_inspect(exec_id);
 }
+bool Containers::exec_wait(const std::string& exec_id, std::chrono::milliseconds most) const {
+  return core_->exec_wait(exec_id, most);
+}
 Result<ExecConfig> Containers::exec_config(const std::string& exec_id) const {
   return core_->exec_config(exec_id);
 }

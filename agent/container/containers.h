@@ -88,7 +88,7 @@ struct ListOptions {
   bool all = false;   // else only the running
   int limit = 0;      // the newest N, running or not; 0: no limit
   bool size = false;  // SizeRw
-  // Docker's filters: id, name, label, status, ancestor, exited. kInvalid for others.
+  // Docker's filters: see list_filters.h. kInvalid for others.
   std::map<std::string, std::vector<std::string>> filters;
 };
 
@@ -141,6 +141,9 @@ class Containers {
   // Attached: as attach(), begun before the process runs. detach: an empty UniqueFd.
   Result<UniqueFd> exec_start(const std::string& exec_id, bool detach);
   Result<nlohmann::json> exec_inspect(const std::string& exec_id) const;
+  // Waits until the end of a session's process is noted, so that exec_inspect tells its exit code; false: the
+  // time is up.
+  bool exec_wait(const std::string& exec_id, std::chrono::milliseconds most) const;
   Result<ExecConfig> exec_config(const std::string& exec_id) const;
   Result<> exec_resize(const std::string& exec_id, int rows, int columns);
 

@@ -79,6 +79,7 @@ class Containers::Core {
   Result<std::string> exec_create(const std::string& name, const ExecConfig& config);
   Result<UniqueFd> exec_start(const std::string& id, bool detach);
   Result<nlohmann::json> exec_inspect(const std::string& id) const;
+  bool exec_wait(const std::string& id, std::chrono::milliseconds most) const;
   Result<ExecConfig> exec_config(const std::string& id) const;
   Result<> exec_resize(const std::string& id, int rows, int columns);
 
@@ -141,7 +142,7 @@ class Containers::Core {
   std::atomic<bool> leaving_ = false;
 
   mutable std::mutex mutex_;
-  std::condition_variable changed_;
+  mutable std::condition_variable changed_;
   std::map<std::string, ItemPtr> items_;                          // by id
   std::map<std::string, std::string> names_;                      // to ids
   std::map<std::string, std::shared_ptr<ExecSession>> sessions_;  // by exec id

@@ -48,6 +48,7 @@ Result<ExecConfig> parse_exec(const std::string& body) {
     out.console_height = static_cast<std::uint16_t>((*size)[0].get<std::uint64_t>());
     out.console_width = static_cast<std::uint16_t>((*size)[1].get<std::uint64_t>());
   }
+  in.refuse_rest({"DetachKeys", "Detach", "Container"});
   if (error) return std::unexpected(std::move(*error));
   if (out.cmd.empty() || out.cmd[0].empty()) return invalid("No exec command specified");
   return out;
@@ -137,6 +138,14 @@ Result<UniqueFd> Containers::Core::exec_start(const std::string& id, bool detach
   }
   if (detach) return UniqueFd();
   return attached;
+}
+
+bool Containers::Core::exec_wait(const std::string& id, std::chrono::milliseconds most) const {
+  std::unique_lock lock(mutex_);
+  const auto found = sessions_.find(id);
+  if (found == sessions_.end()) return true;
+  const std::shared_ptr<ExecSession> session = found->second;
+  return changed_.wait_for(lock, most, [&] { return !session->running; });
 }
 
 Result<json> Containers::Core::exec_inspect(const std::string& id) const {

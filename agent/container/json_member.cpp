@@ -1,5 +1,6 @@
 #include "agent/container/json_member.h"
 
+#include <algorithm>
 #include <limits>
 #include <set>
 
@@ -39,6 +40,7 @@ Members::Members(const json* object, std::string path, std::optional<Error>& err
 }
 
 const json* Members::find(const char* name) const {
+  asked_.emplace(name);
   if (object_ == nullptr) return nullptr;
   const auto found = object_->find(name);
   return found == object_->end() || found->is_null() ? nullptr : &*found;
@@ -129,6 +131,14 @@ Members Members::inside(const char* name) const { return {find(name), path_ + na
 void Members::refuse(const char* name, const std::string& why) const {
   const json* value = find(name);
   if (value != nullptr && is_set(*value)) fail(name, why, ErrorKind::kUnsupported);
+}
+
+void Members::refuse_rest(std::initializer_list<std::string_view> meaningless) const {
+  if (object_ == nullptr) return;
+  for (const auto& [name, value] : object_->items()) {
+    if (asked_.contains(name) || std::ranges::find(meaningless, name) != meaningless.end()) continue;
+    if (is_set(value)) fail(name, "is not supported", ErrorKind::kUnsupported);
+  }
 }
 
 }  // namespace plimsoll::container

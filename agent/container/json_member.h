@@ -1,6 +1,7 @@
 // Typed access to the members of a JSON object, with errors that name the member's path.
 #pragma once
 
+#include <initializer_list>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -35,6 +36,9 @@ class Members {
 
   // Refuses a member that is set (not null, false, 0, "", [] or {}).
   void refuse(const char* name, const std::string& why) const;
+  // Refuses what is set and was not read so far: an option that nobody knows must not be skipped in silence.
+  // `meaningless` may be set nevertheless.
+  void refuse_rest(std::initializer_list<std::string_view> meaningless = {}) const;
   void fail(const std::string& name, const std::string& why, ErrorKind kind = ErrorKind::kInvalid) const;
   bool failed() const { return error_.has_value(); }
 
@@ -44,6 +48,7 @@ class Members {
   const nlohmann::json* object_;
   std::string path_;
   std::optional<Error>& error_;
+  mutable std::set<std::string, std::less<>> asked_;
 };
 
 template <typename Use>

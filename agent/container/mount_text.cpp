@@ -34,6 +34,7 @@ void read_mount(const Members& one, Config& out) {
     const Members options = one.inside("BindOptions");
     mount.propagation = options.text("Propagation");
     mount.make_source = options.boolean("CreateMountpoint");
+    options.refuse_rest();
     if (!mount.source.starts_with('/')) one.fail("Source", "'" + mount.source + "' is not an absolute path");
     if (!mount.propagation.empty() &&
         std::ranges::find(kPropagations, mount.propagation) == kPropagations.end()) {
@@ -50,9 +51,12 @@ void read_mount(const Members& one, Config& out) {
         octal.insert(octal.begin(), static_cast<char>('0' + rest % 8));
       mount.options.push_back("mode=" + octal);
     }
+    options.refuse_rest();
   } else {
-    one.fail("Type", "'" + type + "' is not supported; bind and tmpfs are", ErrorKind::kUnsupported);
+    one.fail("Type (--mount)", "'" + type + "' is not supported; bind and tmpfs are",
+             ErrorKind::kUnsupported);
   }
+  one.refuse_rest({"Consistency"});  // of virtual machines' shared folders; Linux has none
   out.mounts.push_back(std::move(mount));
 }
 
@@ -64,8 +68,9 @@ Result<MountPoint> parse_bind(const std::string& text) {
     return invalid("bind '" + text + "': want /host/path:/target[:options]");
   MountPoint mount{.source = parts[0], .target = parts[1], .make_source = true};
   if (!mount.source.starts_with('/')) {
-    return fail("bind '" + text + "': named volumes come later; give an absolute host path",
-                ErrorKind::kUnsupported);
+    return fail(
+        "'" + text + "': named volumes (--volume NAME:...) are not supported yet; give an absolute host path",
+        ErrorKind::kUnsupported);
   }
   if (!is_clean_target(mount.target))
     return invalid("bind '" + text + "': the target is not an absolute path below /");
@@ -75,7 +80,7 @@ Result<MountPoint> parse_bind(const std::string& text) {
         mount.read_only = true;
       } else if (std::ranges::find(kPropagations, option) != kPropagations.end()) {
         mount.propagation = option;
-      } else if (option != "rw" && option != "z" && option != "Z" && option != "nocopy") {
+      } else if (option != "rw" && option != "z" && option != "Z") {
         return invalid("bind '" + text + "': unknown option '" + option + "'");
       }
     }

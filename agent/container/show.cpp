@@ -8,6 +8,7 @@
 #include "agent/base/rfc3339.h"
 #include "agent/container/config_json.h"
 #include "agent/container/core.h"
+#include "agent/container/list_filters.h"
 #include "agent/container/time_words.h"
 #include "agent/kernel/cgroup.h"
 #include "agent/kernel/file.h"
@@ -45,8 +46,6 @@ json mounts_of(const Config& config) {
   return out;
 }
 
-std::string network_of(const Config& config) { return config.network_mode == "host" ? "host" : "none"; }
-
 json state_json(const State& state) {
   return {{"Status", std::string(to_string(state.status))},
           {"Running", state.status == Status::kRunning || state.status == Status::kRestarting},
@@ -80,43 +79,13 @@ std::string status_words(const State& state, WallTime now) {
   return "Created";
 }
 
-bool label_matches(const std::map<std::string, std::string>& labels, const std::string& wanted) {
-  const auto equals = wanted.find('=');
-  const auto found = labels.find(wanted.substr(0, equals));
-  return found != labels.end() && (equals == std::string::npos || found->second == wanted.substr(equals + 1));
-}
-
-Result<bool> matches(const State& state, const std::string& filter, const std::string& value) {
-  if (filter == "id") return state.id.starts_with(value);
-  if (filter == "name") return ("/" + state.config.name).find(value) != std::string::npos;
-  if (filter == "label") return label_matches(state.config.labels, value);
-  if (filter == "status") return to_string(state.status) == value;
-  if (filter == "exited") return state.status == Status::kExited && std::to_string(state.exit_code) == value;
-  if (filter == "ancestor") {
-    const std::string& image = state.config.image;
-    return image == value || image == value + ":latest" || image + ":latest" == value ||
-           (value.size() >= 4 && state.image_id.starts_with(value));
-  }
-  return invalid("invalid filter '" + filter + "'");
-}
-
-// Of one filter any value is enough, but all labels must match, as in Docker.
-Result<bool> wanted(const State& state, const ListOptions& options) {
-  for (const auto& [filter, values] : options.filters) {
-    bool any = false, all = true;
-    for (const std::string& value : values) {
-      PLIMSOLL_ASSIGN(const bool one, matches(state, filter, value));
-      any = any || one;
-      all = all && one;
-    }
-    if (!values.empty() && !(filter == "label" ? all : any)) return false;
-  }
-  return true;
-}
-
-std::string joined(const std::vector<std::string>& words) {
+// As Docker shows a command: arguments with a space are quoted, the program is not.
+std::string command_text(const std::vector<std::string>& words) {
   std::string out;
-  for (const std::string& word : words) out += (out.empty() ? "" : " ") + word;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    const bool quoted = i > 0 && words[i].find(' ') != std::string::npos;
+    out += (i > 0 ? " " : "") + (quoted ? "'" + words[i] + "'" : words[i]);
+  }
   return out;
 }
 
@@ -125,7 +94,7 @@ json summary(const State& state, WallTime now) {
           {"Names", {"/" + state.config.name}},
           {"Image", state.config.image},
           {"ImageID", "sha256:" + state.image_id},
-          {"Command", joined(state.path_and_args)},
+          {"Command", command_text(state.path_and_args)},
           {"Created", std::chrono::floor<std::chrono::seconds>(state.created).time_since_epoch().count()},
           {"Ports", json::array()},
           {"Labels", state.config.labels},
@@ -197,8 +166,14 @@ Result<json> Containers::Core::list(const ListOptions& options) const {
   const bool all = options.all || options.limit > 0 || options.filters.contains("status") ||
                    options.filters.contains("exited");
   json out = json::array();
+  const auto created_of = [&](const std::string& name) -> Result<WallTime> {
+    PLIMSOLL_ASSIGN(const State state, state_of(name));
+    return state.created;
+  };
+  // A filter that means nothing is refused even where there is nothing to filter.
+  PLIMSOLL_TRY(matches(State{}, options.filters, created_of));
   for (const State& state : states) {
-    PLIMSOLL_ASSIGN(const bool matched, wanted(state, options));
+    PLIMSOLL_ASSIGN(const bool matched, matches(state, options.filters, created_of));
     const bool up = state.status == Status::kRunning || state.status == Status::kRestarting;
     if (!matched || (!all && !up)) continue;
     out.push_back(summary(state, clock_.wall()));

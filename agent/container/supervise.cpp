@@ -206,6 +206,7 @@ void Containers::Core::exec_ended(ExecSession& session, int code) {
   session.connection.reset();
   session.running = false;
   session.exit_code = code;
+  changed_.notify_all();
   (void)release_shim(exec_dir(session.id));
   std::error_code ignored;
   std::filesystem::remove_all(exec_dir(session.id), ignored);

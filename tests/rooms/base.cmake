@@ -1,1 +1,1 @@
-plimsoll_unit_test(base LINK plimsoll_base plimsoll_log)
+plimsoll_unit_test(base THREADS LINK plimsoll_base plimsoll_log)

@@ -1,3 +1,3 @@
 find_package(prometheus-cpp CONFIG REQUIRED)
-plimsoll_unit_test(exporters LINK plimsoll_exporters prometheus-cpp::core)
+plimsoll_unit_test(exporters THREADS LINK plimsoll_exporters prometheus-cpp::core)
 plimsoll_bench(scrape plimsoll_exporters prometheus-cpp::core)

@@ -19,6 +19,7 @@ add_dependencies(vm_launch plimsoll-runtime vm_launch_probe)
 plimsoll_fuzz_target(oci_config plimsoll_launch)
 
 add_executable(launch_bare bench/launch_bare.c)
+target_compile_options(launch_bare PRIVATE -O2)
 target_link_options(launch_bare PRIVATE -static)
 plimsoll_bench(launch plimsoll_oci)
 target_compile_definitions(bench_launch PRIVATE PLIMSOLL_RUNTIME="$<TARGET_FILE:plimsoll-runtime>"

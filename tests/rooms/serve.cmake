@@ -1,7 +1,7 @@
 find_package(LibArchive REQUIRED)
 find_package(nlohmann_json REQUIRED)
-plimsoll_unit_test(image LINK plimsoll_image LibArchive::LibArchive)
-plimsoll_unit_test(container LINK plimsoll_container plimsoll_log nlohmann_json::nlohmann_json)
+plimsoll_unit_test(image THREADS LINK plimsoll_image LibArchive::LibArchive)
+plimsoll_unit_test(container THREADS LINK plimsoll_container plimsoll_log nlohmann_json::nlohmann_json)
 
 # Runs in the guest only: tests/vm/vm tests/vm/run-suite vm_container.
 add_executable(vm_container vm/container_test.cpp)
@@ -10,3 +10,9 @@ target_link_libraries(vm_container PRIVATE plimsoll_container nlohmann_json::nlo
 # The API alone, for real clients.
 add_executable(docker_daemon vm/docker_daemon.cpp)
 target_link_libraries(docker_daemon PRIVATE plimsoll_api plimsoll_container plimsoll_log plimsoll_options)
+
+# The docker command line as its client: build/dev/bin/vm_docker, in the guest.
+file(GLOB vm_docker_sources CONFIGURE_DEPENDS vm/docker_*test.cpp)
+add_executable(vm_docker vm/docker_fixture.cpp ${vm_docker_sources})
+target_link_libraries(vm_docker PRIVATE plimsoll_api nlohmann_json::nlohmann_json plimsoll_options GTest::gmock GTest::gtest_main)
+add_dependencies(vm_docker docker_daemon plimsoll-runtime)

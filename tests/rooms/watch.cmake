@@ -1,8 +1,8 @@
 plimsoll_unit_test(kernel LINK plimsoll_kernel)
-plimsoll_unit_test(watch LINK plimsoll_watch)
+plimsoll_unit_test(watch THREADS LINK plimsoll_watch)
 target_include_directories(unit_watch PRIVATE unit/watch)
 # From a kernel's files to the text of a scrape.
-plimsoll_unit_test(scrape LINK plimsoll_exporters plimsoll_watch)
+plimsoll_unit_test(scrape THREADS LINK plimsoll_exporters plimsoll_watch)
 target_include_directories(unit_scrape PRIVATE unit/scrape)
 plimsoll_fuzz_target(control_files plimsoll_kernel plimsoll_watch)
 plimsoll_bench(sample plimsoll_watch)

@@ -83,12 +83,8 @@ Result<int> decisions(const Connection& agent, const Words& args) {
       .value(0, "policy", policy_name, "NAME", "of this policy only")
       .value('n', "last", limit, "N", "the N newest (100)")
       .value(0, "format", format, "FORMAT", "table, json, or a template such as '{{.Outcome}}'");
-  PLIMSOLL_ASSIGN(const Words words, flags.parse(args));
-  if (flags.help_asked()) {
-    fmt::print("{}", flags.help());
-    return 0;
-  }
-  if (!words.empty()) return std::unexpected(flags.misuse("no words"));
+  PLIMSOLL_ASSIGN(const auto words, flags.take(args, {.most = 0}, "no words"));
+  if (!words) return 0;
   if (!parse_u64(limit)) return invalid("--last '" + limit + "': expected a whole number");
   PLIMSOLL_ASSIGN(const std::string from, moment(since));
   const std::string target = "/plimsoll/v1/decisions?limit=" + limit + "&since=" + encode(from) +

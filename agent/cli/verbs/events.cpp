@@ -20,12 +20,8 @@ Result<int> events(const Connection& agent, const Words& args) {
       .value(0, "until", until, "TIME", "end there")
       .list('f', "filter", filters, "KEY=VALUE", "container, event, image, label, type")
       .value(0, "format", format, "FORMAT", "json, or nothing for text");
-  PLIMSOLL_ASSIGN(const Words words, flags.parse(args));
-  if (flags.help_asked()) {
-    fmt::print("{}", flags.help());
-    return 0;
-  }
-  if (!words.empty()) return std::unexpected(flags.misuse("no words"));
+  PLIMSOLL_ASSIGN(const auto words, flags.take(args, {.most = 0}, "no words"));
+  if (!words) return 0;
   if (!format.empty() && format != "json") return invalid("--format '" + format + "': expected json");
   PLIMSOLL_ASSIGN(const std::string from, moment(since));
   PLIMSOLL_ASSIGN(const std::string to, moment(until));

@@ -70,14 +70,11 @@ Result<int> exec(const Connection& agent, const Words& args) {
       .value('w', "workdir", given.workdir, "PATH", "working folder inside")
       .list('e', "env", given.env, "KEY=VALUE", "an environment variable")
       .list(0, "env-file", given.env_files, "FILE", "a file of KEY=VALUE lines");
-  PLIMSOLL_ASSIGN(const Words words, flags.parse(args));
-  if (flags.help_asked()) {
-    fmt::print("{}", flags.help());
-    return 0;
-  }
-  if (words.size() < 2) return std::unexpected(flags.misuse("a container and a command"));
-  PLIMSOLL_ASSIGN(const json body, exec_body(given, Words(words.begin() + 1, words.end())));
-  PLIMSOLL_ASSIGN(const json made, agent.send("POST", "/containers/" + encode(words[0]) + "/exec", body));
+  PLIMSOLL_ASSIGN(const auto words, flags.take(args, {.least = 2}, "a container and a command"));
+  if (!words) return 0;
+  PLIMSOLL_ASSIGN(const json body, exec_body(given, Words(words->begin() + 1, words->end())));
+  PLIMSOLL_ASSIGN(const json made,
+                  agent.send("POST", "/containers/" + encode(words->front()) + "/exec", body));
   const std::string path = "/exec/" + made.value("Id", "");
   auto status = [&]() -> Result<int> {
     if (!given.detach) return exec_attached(agent, given, path);

@@ -45,12 +45,8 @@ Result<int> images(const Connection& agent, const Words& args) {
       .flag(0, "no-trunc", whole, "whole ids")
       .list('f', "filter", filters, "KEY=VALUE", "reference, label, dangling")
       .value(0, "format", format, "FORMAT", "table, json, or a template such as '{{.Repository}}'");
-  PLIMSOLL_ASSIGN(const Words words, flags.parse(args));
-  if (flags.help_asked()) {
-    fmt::print("{}", flags.help());
-    return 0;
-  }
-  if (!words.empty()) return std::unexpected(flags.misuse("no words"));
+  PLIMSOLL_ASSIGN(const auto words, flags.take(args, {.most = 0}, "no words"));
+  if (!words) return 0;
   PLIMSOLL_ASSIGN(const std::string filter, filter_query(filters));
   const std::string query = fmt::format("?all={:d}{}", all, filter.empty() ? "" : "&filters=" + filter);
   PLIMSOLL_ASSIGN(const json list, agent.get("/images/json" + query));
@@ -88,16 +84,12 @@ Result<int> import_image(const Connection& agent, const Words& args) {
       .list('c', "change", changes, "LINE",
             "CMD, ENTRYPOINT, ENV, WORKDIR, USER, LABEL, EXPOSE, STOPSIGNAL, VOLUME")
       .value('m', "message", message, "TEXT", "a comment to keep with it");
-  PLIMSOLL_ASSIGN(const Words words, flags.parse(args));
-  if (flags.help_asked()) {
-    fmt::print("{}", flags.help());
-    return 0;
-  }
-  if (words.size() != 2) return std::unexpected(flags.misuse("an archive and a name"));
-  const bool from_stdin = words[0] == "-";
-  UniqueFd file(from_stdin ? ::dup(STDIN_FILENO) : ::open(words[0].c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file) return fail_errno("open " + words[0]);
-  const auto [repository, tag] = split_reference(words[1]);
+  PLIMSOLL_ASSIGN(const auto words, flags.take(args, {.least = 2, .most = 2}, "an archive and a name"));
+  if (!words) return 0;
+  const bool from_stdin = words->front() == "-";
+  UniqueFd file(from_stdin ? ::dup(STDIN_FILENO) : ::open(words->front().c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file) return fail_errno("open " + words->front());
+  const auto [repository, tag] = split_reference(words->back());
   std::string target = "/images/create?fromSrc=-&repo=" + encode(repository);
   if (!tag.empty()) target += "&tag=" + encode(tag);
   if (!message.empty()) target += "&message=" + encode(message);
@@ -121,14 +113,10 @@ Result<int> rmi(const Connection& agent, const Words& args) {
   bool force = false;
   Flags flags("rmi [FLAGS] IMAGE...", "Remove images", "plimsoll rmi alpine:3");
   flags.flag('f', "force", force, "also take its other names away");
-  PLIMSOLL_ASSIGN(const Words names, flags.parse(args));
-  if (flags.help_asked()) {
-    fmt::print("{}", flags.help());
-    return 0;
-  }
-  if (names.empty()) return std::unexpected(flags.misuse("one or more images"));
+  PLIMSOLL_ASSIGN(const auto names, flags.take(args, {.least = 1}, "one or more images"));
+  if (!names) return 0;
   int status = 0;
-  for (const std::string& name : names) {
+  for (const std::string& name : *names) {
     const auto reply =
         agent.send("DELETE", fmt::format("/images/{}?force={:d}", encode(name), force), json());
     if (!reply) {
@@ -145,14 +133,10 @@ Result<int> rmi(const Connection& agent, const Words& args) {
 
 Result<int> tag(const Connection& agent, const Words& args) {
   Flags flags("tag IMAGE NAME[:TAG]", "Give an image another name", "plimsoll tag alpine:3 base");
-  PLIMSOLL_ASSIGN(const Words words, flags.parse(args));
-  if (flags.help_asked()) {
-    fmt::print("{}", flags.help());
-    return 0;
-  }
-  if (words.size() != 2) return std::unexpected(flags.misuse("an image and a name"));
-  const auto [repository, name] = split_reference(words[1]);
-  std::string target = "/images/" + encode(words[0]) + "/tag?repo=" + encode(repository);
+  PLIMSOLL_ASSIGN(const auto words, flags.take(args, {.least = 2, .most = 2}, "an image and a name"));
+  if (!words) return 0;
+  const auto [repository, name] = split_reference(words->back());
+  std::string target = "/images/" + encode(words->front()) + "/tag?repo=" + encode(repository);
   if (!name.empty()) target += "&tag=" + encode(name);
   PLIMSOLL_TRY(agent.post(target));
   return 0;

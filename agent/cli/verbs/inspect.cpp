@@ -64,18 +64,14 @@ Result<int> inspect(const Connection& agent, const Words& args) {
               "plimsoll inspect --format '{{.State.Status}}' web");
   flags.value(0, "type", type, "TYPE", "container or image, where both have the name")
       .value('f', "format", format, "FORMAT", "json, or a template such as '{{.State.ExitCode}}'");
-  PLIMSOLL_ASSIGN(const Words names, flags.parse(args));
-  if (flags.help_asked()) {
-    fmt::print("{}", flags.help());
-    return 0;
-  }
-  if (names.empty()) return std::unexpected(flags.misuse("one or more containers or images"));
+  PLIMSOLL_ASSIGN(const auto names, flags.take(args, {.least = 1}, "one or more containers or images"));
+  if (!names) return 0;
   if (!type.empty() && type != "container" && type != "image") {
     return invalid("--type '" + type + "': expected container or image");
   }
   int status = 0;
   json found = json::array();
-  for (const std::string& name : names) {
+  for (const std::string& name : *names) {
     auto one = inspect_one(agent, name, type);
     if (one) {
       found.push_back(std::move(*one));

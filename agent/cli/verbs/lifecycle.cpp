@@ -31,13 +31,9 @@ int each(const Words& names, const std::function<Result<std::string>(const std::
 // Parses the flags and acts on each word, or prints the help text.
 Result<int> on_each(Flags& flags, const Words& args,
                     const std::function<Result<std::string>(const std::string&)>& act) {
-  PLIMSOLL_ASSIGN(const Words names, flags.parse(args));
-  if (flags.help_asked()) {
-    fmt::print("{}", flags.help());
-    return 0;
-  }
-  if (names.empty()) return std::unexpected(flags.misuse("one or more containers"));
-  return each(names, act);
+  PLIMSOLL_ASSIGN(const auto names, flags.take(args, {.least = 1}, "one or more containers"));
+  if (!names) return 0;
+  return each(*names, act);
 }
 
 Result<std::string> post_for(const Connection& agent, const std::string& name, const std::string& verb) {

@@ -19,13 +19,9 @@ Result<int> logs(const Connection& agent, const Words& args) {
       .value('n', "tail", tail, "N", "the last N lines only")
       .value(0, "since", since, "TIME", "RFC 3339, Unix seconds, or a span such as 10m")
       .value(0, "until", until, "TIME", "as --since");
-  PLIMSOLL_ASSIGN(const Words words, flags.parse(args));
-  if (flags.help_asked()) {
-    fmt::print("{}", flags.help());
-    return 0;
-  }
-  if (words.size() != 1) return std::unexpected(flags.misuse("one container"));
-  const std::string path = "/containers/" + encode(words[0]);
+  PLIMSOLL_ASSIGN(const auto words, flags.take(args, {.least = 1, .most = 1}, "one container"));
+  if (!words) return 0;
+  const std::string path = "/containers/" + encode(words->front());
   PLIMSOLL_ASSIGN(const nlohmann::json shown, agent.get(path + "/json"));
   const bool tty = shown.value("Config", nlohmann::json::object()).value("Tty", false);
   std::string target =

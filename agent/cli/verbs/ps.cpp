@@ -52,12 +52,8 @@ Result<int> ps(const Connection& agent, const Words& args) {
       .value('n', "last", last, "N", "the N newest ones")
       .flag(0, "no-trunc", whole, "whole ids and commands")
       .value(0, "format", format, "FORMAT", "table, json, or a template such as '{{.Names}}'");
-  PLIMSOLL_ASSIGN(const Words words, flags.parse(args));
-  if (flags.help_asked()) {
-    fmt::print("{}", flags.help());
-    return 0;
-  }
-  if (!words.empty()) return std::unexpected(flags.misuse("no words"));
+  PLIMSOLL_ASSIGN(const auto words, flags.take(args, {.most = 0}, "no words"));
+  if (!words) return 0;
   PLIMSOLL_ASSIGN(const std::string filter, filter_query(filters));
   if (latest) last = "1";
   std::string target = fmt::format("/containers/json?all={:d}", all || !last.empty());

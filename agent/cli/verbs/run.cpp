@@ -161,17 +161,13 @@ Result<int> run(const Connection& agent, const Words& args) {
     fmt::print(stderr, "plimsoll: {}\n", error.message());
     return exit_status_of_failed_start(error);
   };
-  auto words = flags.parse(args);
+  auto words = flags.take(args, {.least = 1}, "an image");
   if (!words) return told(std::move(words).error());
-  if (flags.help_asked()) {
-    fmt::print("{}", flags.help());
-    return 0;
-  }
-  if (words->empty()) return told(flags.misuse("an image"));
+  if (!*words) return 0;
   if (container.tty && container.interactive && !detach && ::isatty(STDIN_FILENO) != 1) {
     return told(Error("--interactive --tty: standard input is not a terminal", ErrorKind::kInvalid));
   }
-  auto status = run_container(agent, container, *words, detach);
+  auto status = run_container(agent, container, **words, detach);
   return status ? status : told(std::move(status).error());
 }
 
@@ -180,13 +176,9 @@ Result<int> create(const Connection& agent, const Words& args) {
   Flags flags("create [FLAGS] IMAGE [COMMAND] [ARG...]", "Make a container without starting it",
               "plimsoll create --name once alpine true", Flags::Order::kBeforeWords);
   container.declare(flags);
-  PLIMSOLL_ASSIGN(const Words words, flags.parse(args));
-  if (flags.help_asked()) {
-    fmt::print("{}", flags.help());
-    return 0;
-  }
-  if (words.empty()) return std::unexpected(flags.misuse("an image"));
-  PLIMSOLL_ASSIGN(const std::string id, create_container(agent, container, words, false));
+  PLIMSOLL_ASSIGN(const auto words, flags.take(args, {.least = 1}, "an image"));
+  if (!words) return 0;
+  PLIMSOLL_ASSIGN(const std::string id, create_container(agent, container, *words, false));
   fmt::print("{}\n", id);
   return 0;
 }
@@ -196,19 +188,15 @@ Result<int> attach(const Connection& agent, const Words& args) {
   Flags flags("attach [FLAGS] CONTAINER", "Connect to a running container's input and output",
               "plimsoll attach web");
   flags.flag(0, "no-stdin", no_stdin, "output only");
-  PLIMSOLL_ASSIGN(const Words words, flags.parse(args));
-  if (flags.help_asked()) {
-    fmt::print("{}", flags.help());
-    return 0;
-  }
-  if (words.size() != 1) return std::unexpected(flags.misuse("one container"));
-  PLIMSOLL_ASSIGN(const json shown, agent.get("/containers/" + encode(words[0]) + "/json"));
+  PLIMSOLL_ASSIGN(const auto words, flags.take(args, {.least = 1, .most = 1}, "one container"));
+  if (!words) return 0;
+  PLIMSOLL_ASSIGN(const json shown, agent.get("/containers/" + encode(words->front()) + "/json"));
   const json state = shown.value("State", json::object());
   if (!state.value("Running", false)) {
-    return fail("container " + words[0] + " is not running", ErrorKind::kConflict);
+    return fail("container " + words->front() + " is not running", ErrorKind::kConflict);
   }
   const json config = shown.value("Config", json::object());
-  const std::string path = "/containers/" + shown.value("Id", words[0]);
+  const std::string path = "/containers/" + shown.value("Id", words->front());
   PLIMSOLL_ASSIGN(const auto waiting, agent.open("POST", path + "/wait"));
   const bool input = !no_stdin && config.value("OpenStdin", false);
   PLIMSOLL_ASSIGN(

@@ -121,14 +121,11 @@ Result<int> stats(const Connection& agent, const Words& args) {
   flags.flag('a', "all", all, "also those that do not run")
       .flag(0, "no-stream", once, "one reading, then end")
       .value(0, "format", format, "FORMAT", "table, json, or a template such as '{{.CPUPerc}}'");
-  PLIMSOLL_ASSIGN(const Words words, flags.parse(args));
-  if (flags.help_asked()) {
-    fmt::print("{}", flags.help());
-    return 0;
-  }
+  PLIMSOLL_ASSIGN(const auto words, flags.take(args, {}, "containers"));
+  if (!words) return 0;
   const bool screen = !once && format.empty() && ::isatty(STDOUT_FILENO) == 1;
   while (true) {
-    PLIMSOLL_ASSIGN(const Words names, names_of(agent, words, all));
+    PLIMSOLL_ASSIGN(const Words names, names_of(agent, *words, all));
     PLIMSOLL_ASSIGN(const std::string text, take(agent, names, format));
     if (screen) fmt::print("\033[H\033[J");
     fmt::print("{}", text);

@@ -16,14 +16,16 @@ namespace {
 
 using nlohmann::json;
 
+constexpr char kControlC = 3;
+
 // Keys without Enter and without echo, for the screen's lifetime; the screen itself is the terminal's second
-// one.
+// one. Ctrl-C comes as a key too: as a signal it would leave the terminal like this.
 class Screen {
  public:
   Screen() {
     if (::tcgetattr(STDIN_FILENO, &saved_) == 0) {
       termios keys = saved_;
-      keys.c_lflag &= ~static_cast<tcflag_t>(ICANON | ECHO);
+      keys.c_lflag &= ~static_cast<tcflag_t>(ICANON | ECHO | ISIG);
       ::tcsetattr(STDIN_FILENO, TCSANOW, &keys);
       restore_ = true;
     }
@@ -63,6 +65,7 @@ Result<int> live(const Connection& agent) {
     std::fflush(stdout);
     switch (key_within(1000)) {
       case 'q':
+      case kControlC:
         return 0;
       case 'l':
         order = TopOrder::kLoad;
@@ -107,14 +110,10 @@ Result<int> top(const Connection& agent, const Words& args) {
               "plimsoll top");
   flags.flag('1', "once", once, "print one screen and end")
       .value(0, "format", format, "FORMAT", "json: one state, and end");
-  PLIMSOLL_ASSIGN(const Words words, flags.parse(args));
-  if (flags.help_asked()) {
-    fmt::print("{}", flags.help());
-    return 0;
-  }
-  if (words.size() > 1) return std::unexpected(flags.misuse("at most one container"));
+  PLIMSOLL_ASSIGN(const auto words, flags.take(args, {.most = 1}, "at most one container"));
+  if (!words) return 0;
   if (!format.empty() && format != "json") return invalid("--format '" + format + "': expected json");
-  if (words.size() == 1) return processes(agent, words[0]);
+  if (!words->empty()) return processes(agent, words->front());
   const bool terminal = ::isatty(STDOUT_FILENO) == 1;
   if (!once && format.empty() && terminal && ::isatty(STDIN_FILENO) == 1) return live(agent);
   PLIMSOLL_ASSIGN(const json state, agent.get("/plimsoll/v1/containers"));

@@ -14,12 +14,8 @@ Result<int> version(const Connection& agent, const Words& args) {
   Flags flags("version [FLAGS]", "Show the versions of the command line and of the agent",
               "plimsoll version --format json");
   flags.value('f', "format", format, "FORMAT", "json, or nothing for text");
-  PLIMSOLL_ASSIGN(const Words words, flags.parse(args));
-  if (flags.help_asked()) {
-    fmt::print("{}", flags.help());
-    return 0;
-  }
-  if (!words.empty()) return std::unexpected(flags.misuse("no words"));
+  PLIMSOLL_ASSIGN(const auto words, flags.take(args, {.most = 0}, "no words"));
+  if (!words) return 0;
   if (!format.empty() && format != "json") return invalid("--format '" + format + "': expected json");
   const auto server = agent.get("/version");
   if (format == "json") {

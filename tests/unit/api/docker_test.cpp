@@ -1,5 +1,5 @@
 // Docker's endpoints through a real socket, around a shim that launches plain processes (fake_runtime.py of
-// the container room's tests). Real kernels and the real docker are in tests/clients/docker_cli.sh.
+// the container room's tests). Real kernels and the real docker are in tests/vm/docker_*_test.cpp.
 #include "agent/api/docker.h"
 
 #include <fcntl.h>

@@ -1,0 +1,230 @@
+#include "agent/daemon/agent.h"
+
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "agent/api/docker.h"
+#include "agent/api/server.h"
+#include "agent/base/version.h"
+#include "agent/container/containers.h"
+#include "agent/daemon/loop.h"
+#include "agent/daemon/pages.h"
+#include "agent/daemon/sources.h"
+#include "agent/image/store.h"
+#include "agent/kernel/cgroup.h"
+#include "agent/kernel/file.h"
+#include "agent/kernel/host_facts.h"
+
+namespace plimsoll::daemon {
+namespace {
+
+constexpr const char* kCgroupParent = "/plimsoll";
+
+// SIGTERM and its like as a descriptor; blocked in all threads that are made after it.
+Result<UniqueFd> take_signals() {
+  sigset_t wanted;
+  ::sigemptyset(&wanted);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) ::sigaddset(&wanted, signal);
+  ::pthread_sigmask(SIG_BLOCK, &wanted, nullptr);
+  UniqueFd fd(::signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!fd) return fail_errno("signalfd");
+  return fd;
+}
+
+Result<> make_folder(const std::string& path, mode_t mode) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (error) return fail("make the folder " + path + ": " + error.message());
+  if (::chmod(path.c_str(), mode) != 0) return fail_errno("chmod " + path);
+  return {};
+}
+
+// "0::/system.slice/plimsoll.service" (cgroups(7)): the cgroup v2 line.
+std::string cgroup_of(const std::string& process) {
+  const auto text = kernel::read_file("/proc/" + process + "/cgroup");
+  if (!text) return {};
+  const auto begin = text->starts_with("0::") ? 0 : text->find("\n0::");
+  if (begin == std::string::npos) return {};
+  const auto path = text->find("0::", begin) + 3;
+  return text->substr(path, text->find('\n', path) - path);
+}
+
+std::vector<std::string> untouchable() {
+  std::vector<std::string> cgroups = {std::string(kCgroupParent) + "-shims"};
+  for (const char* process : {"self", "1"}) {
+    if (std::string path = cgroup_of(process); !path.empty()) cgroups.push_back(std::move(path));
+  }
+  return cgroups;
+}
+
+api::HostFacts told_to_docker(const model::HostFacts& host, const Config& config) {
+  utsname name{};
+  ::uname(&name);
+  const std::string machine = name.machine;
+  return {.name = name.nodename,
+          .kernel = host.kernel_version,
+          .operating_system = host.os_version.empty() ? "Linux" : host.os_version,
+          .architecture = machine == "x86_64"    ? "amd64"
+                          : machine == "aarch64" ? "arm64"
+                                                 : machine,
+          .cpus = static_cast<double>(host.cpus),
+          .memory = host.memory,
+          .state_folder = config.state};
+}
+
+watch::Options watch_options(const model::HostFacts& host) {
+  return {.cgroup_mount = host.cgroup_mount,
+          .proc = "/proc",
+          .identity = {.containerd = "/run/containerd/io.containerd.runtime.v2.task",
+                       .docker = "/var/lib/docker/containers",
+                       .containers_storage = "/var/lib/containers/storage"}};
+}
+
+// The agent's rooms, in the order in which they are opened; they are let go of backwards.
+class Agent {
+ public:
+  Agent(const Config& config, model::HostFacts host) : config_(config), host_(std::move(host)) {}
+
+  Result<> open() {
+    PLIMSOLL_TRY(make_folder(config_.state, 0711));
+    PLIMSOLL_TRY(make_folder(config_.run, 0711));
+    PLIMSOLL_ASSIGN(signals_, take_signals());
+    PLIMSOLL_TRY(open_containers());
+    PLIMSOLL_TRY(open_watch());
+    PLIMSOLL_TRY(open_loop());
+    connect();
+    return serve();
+  }
+
+  Result<> run() {
+    auto outcome = loop_->run(signals_.get());
+    log::info("ending; containers go on");
+    server_->stop();
+    return outcome;
+  }
+
+ private:
+  Result<> open_containers() {
+    PLIMSOLL_ASSIGN(images_, image::Store::open(config_.state + "/images", clock_));
+    PLIMSOLL_ASSIGN(containers_, container::Containers::open({.state = config_.state,
+                                                              .run = config_.run,
+                                                              .cgroup_root = host_.cgroup_mount,
+                                                              .cgroup_parent = kCgroupParent,
+                                                              .runtime_binary = config_.runtime_binary},
+                                                             *images_, clock_));
+    return {};
+  }
+
+  Result<> open_watch() {
+    PLIMSOLL_ASSIGN(audit_, enforce::AuditLog::open(config_.state + "/decisions.db"));
+    if (!audit_->warning().empty()) log::warning(audit_->warning());
+    own_.emplace(*containers_);
+    PLIMSOLL_ASSIGN(watcher_, watch::Watcher::open(watch_options(host_), clock_, &*own_));
+    return {};
+  }
+
+  Result<> open_loop() {
+    engine_.emplace(policies::EngineOptions{.untouchable = untouchable()});
+    executor_.emplace(host_.cgroup_mount, clock_);
+    PLIMSOLL_ASSIGN(auto folder, PolicyFolder::open(config_.policies));
+    folder_.emplace(std::move(folder));
+    for (const auto& one : folder_->diagnostics()) log::warning(to_string(one));
+    log::info("policies in force: " + std::to_string(folder_->set()->policies.size()) + ", from " +
+              config_.policies);
+    PLIMSOLL_ASSIGN(loop_, Loop::open({.clock = clock_,
+                                       .watcher = *watcher_,
+                                       .engine = *engine_,
+                                       .executor = *executor_,
+                                       .audit = *audit_,
+                                       .folder = *folder_,
+                                       .metrics = metrics_,
+                                       .board = board_,
+                                       .boot_id = host_.boot_id,
+                                       .tick = config_.tick}));
+    return {};
+  }
+
+  // What containers tell comes on their supervisor's thread; the watch flow belongs to the loop's.
+  void connect() {
+    exits_ = containers_->on_exit([this](const std::string& id, const model::Exit& exit) {
+      loop_->post([this, id, exit] { watcher_->set_exit(id, exit); });
+    });
+    events_ = containers_->subscribe(std::nullopt, [this](const container::EventText& event) {
+      const auto told = nlohmann::json::parse(event.json, nullptr, false);
+      if (!told.is_object() || !told.contains("Action") || !told.contains("id")) return;
+      const auto action = told.value("Action", "");
+      if (action != "start" && action != "rename" && action != "restart") return;
+      loop_->post([this, id = told.value("id", "")] { watcher_->identity_changed(id); });
+    });
+  }
+
+  Result<> serve() {
+    stats_.emplace(board_);
+    docker_.emplace(api::DockerParts{.containers = *containers_,
+                                     .images = *images_,
+                                     .stats = *stats_,
+                                     .clock = clock_,
+                                     .host = told_to_docker(host_, config_)});
+    api::add_docker_routes(router_, *docker_);
+    pages_.emplace(Pages::Parts{.clock = clock_,
+                                .board = board_,
+                                .loop = *loop_,
+                                .engine = *engine_,
+                                .audit = *audit_,
+                                .metrics = metrics_,
+                                .host = host_,
+                                .label_keys = config_.label_keys,
+                                .tick = config_.tick});
+    pages_->add_to(router_);
+    server_.emplace(router_);
+    PLIMSOLL_TRY(server_->listen_unix(config_.socket));
+    if (!config_.listen.empty()) PLIMSOLL_TRY(server_->listen_tcp(config_.listen));
+    log::info("plimsoll " + std::string(kVersion) + " serves " + config_.socket +
+              (config_.listen.empty() ? "" : " and http://" + config_.listen + "/metrics"));
+    return {};
+  }
+
+  const Config& config_;
+  const model::HostFacts host_;
+  SystemClock clock_;
+  UniqueFd signals_;
+  exporters::OwnMetrics metrics_;
+  Board board_;
+  std::unique_ptr<image::Store> images_;
+  std::unique_ptr<container::Containers> containers_;
+  std::unique_ptr<enforce::AuditLog> audit_;
+  std::optional<OwnContainers> own_;
+  std::unique_ptr<watch::Watcher> watcher_;
+  std::optional<policies::Engine> engine_;
+  std::optional<enforce::Executor> executor_;
+  std::optional<PolicyFolder> folder_;
+  std::unique_ptr<Loop> loop_;
+  std::optional<BoardStats> stats_;
+  std::optional<api::DockerParts> docker_;
+  std::optional<Pages> pages_;
+  api::Router router_;
+  std::optional<api::Server> server_;
+  container::Subscription exits_, events_;
+};
+
+}  // namespace
+
+Result<> run_agent(const Config& config) {
+  log::configure(config.log_level, config.log_format);
+  PLIMSOLL_ASSIGN(model::HostFacts host,
+                  kernel::read_host_facts({.proc = "/proc", .sys = "/sys", .etc = "/etc"}));
+  if (host.cgroup_mount.empty()) {
+    return fail("this host has no cgroup v2 mount: see plimsoll doctor", ErrorKind::kUnsupported);
+  }
+  Agent agent(config, std::move(host));
+  PLIMSOLL_TRY(agent.open());
+  return agent.run();
+}
+
+}  // namespace plimsoll::daemon

@@ -1,0 +1,56 @@
+#include <fmt/format.h>
+
+#include "agent/cli/flags.h"
+#include "agent/daemon/agent.h"
+#include "agent/daemon/verbs.h"
+
+namespace plimsoll::daemon {
+namespace {
+
+Result<log::Format> parse_format(const std::string& text) {
+  if (text == "text") return log::Format::kText;
+  if (text == "json") return log::Format::kJson;
+  return invalid("--log-format '" + text + "': expected text or json");
+}
+
+}  // namespace
+
+Result<int> agent_verb(const cli::Connection& agent, const cli::Words& args) {
+  Config config;
+  if (agent.socket() != kDefaultSocket) config.socket = agent.socket();
+  std::string interval = "1s", level = "info", format = "text";
+  std::vector<std::string> labels;
+  cli::Flags flags("agent [FLAGS]", "Run the agent in the foreground",
+                   "plimsoll agent --policies /etc/plimsoll/policies --listen 127.0.0.1:9876");
+  flags
+      .value(0, "policies", config.policies, "FOLDER",
+             "policy files, followed live (" + config.policies + ")")
+      .value(0, "listen", config.listen, "ADDRESS",
+             "metrics and status over HTTP; '' for none (" + config.listen + ")")
+      .value(0, "state", config.state, "FOLDER",
+             "what must outlive the agent and the host (" + config.state + ")")
+      .value(0, "run", config.run, "FOLDER", "what must outlive the agent only (" + config.run + ")")
+      .value(0, "runtime", config.runtime_binary, "FILE",
+             "the launcher (plimsoll-runtime beside this program)")
+      .value(0, "interval", interval, "DURATION", "how often everything is sampled (1s)")
+      .list(0, "metric-label", labels, "KEY", "export this container label as container_label_KEY")
+      .value(0, "log-level", level, "LEVEL", "debug, info, warning or error (info)")
+      .value(0, "log-format", format, "FORMAT", "text or json (text)");
+  PLIMSOLL_ASSIGN(const cli::Words words, flags.parse(args));
+  if (flags.help_asked()) {
+    fmt::print("{}", flags.help());
+    return 0;
+  }
+  if (!words.empty()) return std::unexpected(flags.misuse("no words"));
+  const auto tick = parse_duration(interval);
+  if (!tick) return invalid("--interval: " + tick.error().message());
+  config.tick = *tick;
+  config.label_keys.insert(labels.begin(), labels.end());
+  PLIMSOLL_ASSIGN(config.log_level, log::parse_level(level));
+  PLIMSOLL_ASSIGN(config.log_format, parse_format(format));
+  PLIMSOLL_ASSIGN(const Config whole, completed(std::move(config)));
+  PLIMSOLL_TRY(run_agent(whole));
+  return 0;
+}
+
+}  // namespace plimsoll::daemon

@@ -1,0 +1,44 @@
+#include "agent/daemon/config.h"
+
+#include <filesystem>
+
+namespace plimsoll::daemon {
+namespace {
+
+Result<std::string> beside_this_program(const std::string& name) {
+  std::error_code error;
+  const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
+  if (error) return fail("find " + name + " beside this program: " + error.message());
+  return (self.parent_path() / name).string();
+}
+
+}  // namespace
+
+Result<Config> completed(Config config) {
+  using namespace std::chrono_literals;
+  if (config.tick < 100ms || config.tick > 1min) {
+    return invalid("--interval '" + format_duration(config.tick) + "': expected 100ms to 1m");
+  }
+  constexpr std::string_view kScheme = "unix://";
+  if (config.socket.starts_with(kScheme)) config.socket.erase(0, kScheme.size());
+  if (config.socket.find("://") != std::string::npos) {
+    return invalid("-H '" + config.socket + "': the agent's own socket is a Unix socket; see also --listen");
+  }
+  if (config.socket.empty()) config.socket = config.run + "/plimsoll.sock";
+  if (config.runtime_binary.empty()) {
+    PLIMSOLL_ASSIGN(config.runtime_binary, beside_this_program("plimsoll-runtime"));
+  }
+  std::error_code error;
+  for (std::string* path :
+       {&config.state, &config.run, &config.socket, &config.policies, &config.runtime_binary}) {
+    *path = std::filesystem::absolute(*path, error).lexically_normal().string();
+    if (error) return fail("the path " + *path + ": " + error.message());
+    if (path->size() > 1 && path->ends_with('/')) path->pop_back();
+  }
+  if (!std::filesystem::exists(config.runtime_binary, error)) {
+    return invalid("the launcher " + config.runtime_binary + " is not there (--runtime)");
+  }
+  return config;
+}
+
+}  // namespace plimsoll::daemon

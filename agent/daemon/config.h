@@ -1,0 +1,31 @@
+// What an operator may choose of the agent: flags of `plimsoll agent`, each with a default.
+#pragma once
+
+#include <set>
+#include <string>
+
+#include "agent/base/log.h"
+#include "agent/base/units.h"
+
+namespace plimsoll::daemon {
+
+struct Config {
+  std::string state = "/var/lib/plimsoll";
+  std::string run = "/run/plimsoll";
+  std::string socket;                     // empty: RUN/plimsoll.sock
+  std::string listen = "127.0.0.1:9876";  // where public pages are; empty: nowhere
+  std::string policies = "/etc/plimsoll/policies";
+  std::string runtime_binary;  // empty: plimsoll-runtime beside this program
+  Nanoseconds tick{std::chrono::seconds(1)};
+  std::set<std::string> label_keys;  // container labels that become metric labels
+  log::Level log_level = log::Level::kInfo;
+  log::Format log_format = log::Format::kText;
+};
+
+// Fills in what depends on other members, and makes paths absolute. kInvalid names the flag.
+Result<Config> completed(Config config);
+
+// Where the command line finds an agent that was started without flags.
+inline constexpr const char* kDefaultSocket = "/run/plimsoll/plimsoll.sock";
+
+}  // namespace plimsoll::daemon

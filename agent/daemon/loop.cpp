@@ -1,0 +1,319 @@
+#include "agent/daemon/loop.h"
+
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <set>
+
+namespace plimsoll::daemon {
+namespace {
+
+constexpr std::uint64_t kTicksBetweenSaves = 10;  // of the totals by workload
+constexpr const char* kEngineState = "engine";
+constexpr const char* kTotalsState = "workloads";
+constexpr const char* kGraceState = "graces";
+// Between two samples that only time asked for; rules in a tight ladder must not make the agent the noisy
+// one.
+constexpr Nanoseconds kLeastGap = std::chrono::milliseconds(50);
+
+Result<> add(const UniqueFd& epoll, int fd) {
+  epoll_event event{.events = EPOLLIN, .data = {.fd = fd}};
+  if (::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, fd, &event) != 0) return fail_errno("epoll_ctl");
+  return {};
+}
+
+std::string sentence(const model::DecisionRecord& record) {
+  std::string text = record.policy + "/" + record.rule + " " + record.action;
+  if (!record.detail.empty()) text += " " + record.detail;
+  if (!record.after.empty()) text += " " + record.before + " -> " + record.after;
+  return text + ": " + record.outcome;
+}
+
+void log_decision(const model::DecisionRecord& record) {
+  const std::string line = (record.container.empty() ? record.cgroup : record.container) + ": " +
+                           sentence(record) + " (" + record.cause + ")";
+  if (record.outcome == "failed" || record.outcome == "refused") return log::warning(line);
+  log::info(line);
+}
+
+// A decision that may be the first write to a file, whose value before it must not be lost.
+bool may_be_first_write(const model::Decision& decision) {
+  return !decision.audit && decision.refusal.empty() && decision.cause != model::Cause::kDrift &&
+         std::holds_alternative<model::SetFile>(decision.action);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Loop>> Loop::open(Parts parts) {
+  std::unique_ptr<Loop> loop(new Loop(std::move(parts)));
+  PLIMSOLL_TRY(loop->prepare());
+  return loop;
+}
+
+Result<> Loop::prepare() {
+  epoll_ = UniqueFd(::epoll_create1(EPOLL_CLOEXEC));
+  timer_ = UniqueFd(::timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK));
+  bell_ = UniqueFd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!epoll_ || !timer_ || !bell_) return fail_errno("make the agent's event loop");
+  for (const int fd : {timer_.get(), bell_.get(), parts_.watcher.event_fd(), parts_.folder.fd()}) {
+    PLIMSOLL_TRY(add(epoll_, fd));
+  }
+  parts_.engine.use(parts_.folder.set());
+  restore();
+  parts_.executor.persist_with([this](const std::string& state) { keep(kGraceState, state); });
+  next_tick_ = parts_.clock.boot();
+  tick();
+  return {};
+}
+
+// What an earlier agent kept under `key`, where it was of this boot: inodes of cgroups and times since boot
+// mean nothing in another one.
+std::optional<std::string> Loop::kept(const char* key) const {
+  auto text = parts_.audit.get_state(key);
+  if (!text) log::warning("state of an earlier agent: " + text.error().message());
+  if (!text || !*text) return std::nullopt;
+  const auto line = (*text)->find('\n');
+  if (line == std::string::npos || (*text)->compare(0, line, parts_.boot_id) != 0) return std::nullopt;
+  return (*text)->substr(line + 1);
+}
+
+void Loop::keep(const char* key, const std::string& state) const {
+  const auto stored = parts_.audit.put_state(key, parts_.boot_id + "\n" + state);
+  if (!stored) log::warning(std::string("keep the state of ") + key + ": " + stored.error().message());
+}
+
+void Loop::restore() {
+  const auto told = [](const Result<>& done) {
+    if (!done) log::warning("state of an earlier agent: " + done.error().message());
+  };
+  if (const auto engine = kept(kEngineState)) told(parts_.engine.restore(*engine));
+  if (const auto graces = kept(kGraceState); graces && !graces->empty())
+    told(parts_.executor.restore(*graces));
+  // Totals go on over a boot; the watcher tells one from the other itself.
+  const auto totals = parts_.audit.get_state(kTotalsState);
+  if (totals && *totals) told(parts_.watcher.restore(**totals, parts_.boot_id));
+}
+
+void Loop::save_engine() {
+  std::string state = parts_.engine.save();
+  if (state == saved_engine_) return;
+  keep(kEngineState, state);
+  saved_engine_ = std::move(state);
+}
+
+void Loop::save_totals() {
+  const auto stored = parts_.audit.put_state(kTotalsState, parts_.watcher.save(parts_.boot_id));
+  if (!stored) log::warning("keep the totals by workload: " + stored.error().message());
+}
+
+Result<> Loop::run(int signals) {
+  PLIMSOLL_TRY(add(epoll_, signals));
+  Result<> outcome;
+  while (!stopping_ && outcome) outcome = wait(signals);
+  save_engine();
+  save_totals();
+  const std::lock_guard lock(mutex_);
+  ended_ = true;
+  tasks_.clear();  // breaks their promises: whoever waits is told
+  return outcome;
+}
+
+void Loop::arm_timer() {
+  BootTime when = next_tick_;
+  if (const auto grace = parts_.executor.next_deadline()) when = std::min(when, *grace);
+  if (const auto due = parts_.engine.next_deadline())
+    when = std::min(when, std::max(*due, sampled_ + kLeastGap));
+  const auto nanoseconds = std::max<std::int64_t>(when.since_boot.count(), 1);  // 0 would disarm
+  const itimerspec spec{
+      .it_interval = {},
+      .it_value = {.tv_sec = nanoseconds / 1'000'000'000, .tv_nsec = nanoseconds % 1'000'000'000}};
+  ::timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME, &spec, nullptr);
+}
+
+Result<> Loop::wait(int signals) {
+  arm_timer();
+  std::array<epoll_event, 8> ready{};
+  const int count = ::epoll_wait(epoll_.get(), ready.data(), static_cast<int>(ready.size()), -1);
+  if (count < 0) {
+    if (errno == EINTR) return {};
+    return fail_errno("epoll_wait");
+  }
+  for (const epoll_event& event : std::span(ready).first(static_cast<std::size_t>(count))) {
+    const int fd = event.data.fd;
+    if (fd == signals) {
+      signalfd_siginfo signal{};
+      if (::read(signals, &signal, sizeof signal) != sizeof signal) continue;
+      if (signal.ssi_signo == SIGHUP) {
+        parts_.folder.load();
+        reload();
+      } else {
+        stop();
+      }
+    } else if (fd == bell_.get()) {
+      run_tasks();
+    } else if (fd == parts_.folder.fd()) {
+      if (parts_.folder.refresh()) reload();
+    } else if (fd == parts_.watcher.event_fd()) {
+      events();
+    }
+  }
+  time_passed();
+  return {};
+}
+
+void Loop::time_passed() {
+  if (auto killed = parts_.executor.tick(); !killed.empty()) {
+    for (const auto& one : killed) log_decision(one);
+    record(std::move(killed));
+  }
+  const BootTime now = parts_.clock.boot();
+  if (now >= next_tick_) return tick();
+  const auto due = parts_.engine.next_deadline();
+  if (!due || now < *due || now - sampled_ < kLeastGap) return;
+  // A `for`, a cooldown or a step of a ladder has come due between two ticks: it wants values of this moment.
+  sampled_ = now;
+  auto snapshot = parts_.watcher.take();
+  if (decide(snapshot, {})) snapshot = parts_.watcher.snapshot();
+  publish(std::move(snapshot), false);
+}
+
+void Loop::tick() {
+  const BootTime now = parts_.clock.boot();
+  // Ticks that were slept over, or that took longer than a tick, are left out, not made up for.
+  do next_tick_ = next_tick_ + parts_.tick;
+  while (next_tick_ <= now);
+  sampled_ = now;
+  auto snapshot = parts_.watcher.take();
+  parts_.metrics.sampled(parts_.watcher.stats().last_take);
+  tick_before_ = std::exchange(last_tick_, snapshot);
+  if (decide(snapshot, {})) snapshot = parts_.watcher.snapshot();
+  publish(std::move(snapshot), true);
+  log_warnings();
+  if (++ticks_ % kTicksBetweenSaves == 0) save_totals();
+}
+
+void Loop::events() {
+  const std::vector<model::Event> happened = parts_.watcher.drain();
+  const bool limits_changed = !parts_.watcher.take_limit_changes().empty();
+  if (happened.empty() && !limits_changed) return;
+  auto snapshot = parts_.watcher.snapshot();
+  if (decide(snapshot, happened)) snapshot = parts_.watcher.snapshot();
+  publish(std::move(snapshot), false);
+  log_warnings();
+}
+
+void Loop::reload() {
+  if (parts_.folder.errors() != 0) {
+    log::error("policies refused, the last good set stays in force: " +
+               to_string(parts_.folder.diagnostics().front()));
+  }
+  for (const auto& one : parts_.folder.diagnostics()) log::warning(to_string(one));
+  if (parts_.folder.errors() == 0) {
+    log::info("policies in force: " + std::to_string(parts_.folder.set()->policies.size()));
+  }
+  parts_.engine.use(parts_.folder.set());
+  auto snapshot = parts_.watcher.snapshot();
+  if (decide(snapshot, {})) snapshot = parts_.watcher.snapshot();
+  publish(std::move(snapshot), false);
+}
+
+bool Loop::decide(const std::shared_ptr<const model::Snapshot>& snapshot,
+                  std::span<const model::Event> happened) {
+  const auto decisions = parts_.engine.evaluate(*snapshot, happened);
+  if (decisions.empty()) return false;
+  // Killed between the write and its record, the next agent must still know what was there before.
+  if (std::ranges::any_of(decisions, may_be_first_write)) save_engine();
+  std::vector<model::DecisionRecord> records;
+  std::set<model::CgroupId> touched;
+  for (const model::Decision& decision : decisions) {
+    records.push_back(parts_.executor.carry_out(decision));
+    parts_.engine.report(decision, records.back());
+    log_decision(records.back());
+    touched.insert(decision.container->id);
+  }
+  // What was written is seen at once, by the engine and by whoever scrapes. One that is gone has no more to
+  // say.
+  for (const model::CgroupId id : touched) (void)parts_.watcher.refresh(id);
+  (void)parts_.watcher.take_limit_changes();
+  record(std::move(records));
+  save_engine();
+  return true;
+}
+
+void Loop::record(std::vector<model::DecisionRecord> records) {
+  if (const auto stored = parts_.audit.append(records); !stored) {
+    log::error("record " + std::to_string(records.size()) + " decisions: " + stored.error().message());
+  }
+  auto last = std::make_shared<std::map<std::string, LastDecision>>(*last_decisions_);
+  for (const auto& one : records) (*last)[one.container_id] = {one.when, sentence(one)};
+  last_decisions_ = std::move(last);
+}
+
+void Loop::publish(std::shared_ptr<const model::Snapshot> snapshot, bool is_tick) {
+  if (is_tick && ticks_ % kTicksBetweenSaves == 0 && !last_decisions_->empty()) {
+    // Forget those whose containers are gone.
+    std::set<std::string> known;
+    for (const auto& one : snapshot->containers) known.insert(one.ref->container_id);
+    auto last = std::make_shared<std::map<std::string, LastDecision>>(*last_decisions_);
+    std::erase_if(*last, [&](const auto& one) { return !known.contains(one.first); });
+    last_decisions_ = std::move(last);
+  }
+  auto view = std::make_shared<View>();
+  view->now = std::move(snapshot);
+  view->previous = tick_before_;
+  view->policies = parts_.folder.set();
+  view->diagnostics = parts_.folder.diagnostics();
+  view->paused = paused_;
+  view->last_decisions = last_decisions_;
+  view->watch = parts_.watcher.stats();
+  const std::uint64_t lost = view->watch.overflows + view->watch.missed;
+  parts_.metrics.lost_events(static_cast<double>(lost - std::exchange(told_lost_, lost)));
+  parts_.metrics.watching(view->now->containers.size());
+  parts_.board.publish(std::move(view));
+}
+
+void Loop::log_warnings() {
+  for (const std::string& warning : parts_.watcher.take_warnings()) log::warning(warning);
+}
+
+void Loop::pause(bool paused) {
+  paused_ = paused;
+  parts_.engine.pause(paused);
+  log::warning(paused ? "all enforcement is paused" : "enforcement goes on");
+  auto snapshot = parts_.watcher.snapshot();
+  if (decide(snapshot, {})) snapshot = parts_.watcher.snapshot();
+  publish(std::move(snapshot), false);
+}
+
+void Loop::stop() {
+  post([this] { stopping_ = true; });
+}
+
+void Loop::post(std::function<void()> task) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (ended_) return;
+    tasks_.push_back(std::move(task));
+  }
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const ssize_t rung = ::write(bell_.get(), &one, sizeof one);
+}
+
+void Loop::run_tasks() {
+  std::uint64_t rings = 0;
+  [[maybe_unused]] const ssize_t got = ::read(bell_.get(), &rings, sizeof rings);
+  std::deque<std::function<void()>> tasks;
+  {
+    const std::lock_guard lock(mutex_);
+    tasks.swap(tasks_);
+  }
+  for (const auto& task : tasks) task();
+}
+
+}  // namespace plimsoll::daemon

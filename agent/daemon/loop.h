@@ -1,0 +1,111 @@
+// The agent's heart: watch -> policies -> enforce, on one thread. Woken by the kernel's events, by the tick,
+// by a change of the policy folder, and by what other threads ask of it.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <future>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "agent/base/clock.h"
+#include "agent/base/log.h"
+#include "agent/base/result.h"
+#include "agent/base/unique_fd.h"
+#include "agent/daemon/board.h"
+#include "agent/daemon/policy_folder.h"
+#include "agent/enforce/audit_log.h"
+#include "agent/enforce/executor.h"
+#include "agent/watch/watcher.h"
+#include "exporters/own_metrics.h"
+#include "policies/engine.h"
+
+namespace plimsoll::daemon {
+
+class Loop {
+ public:
+  // What it is made of; all outlive it.
+  struct Parts {
+    const Clock& clock;
+    watch::Watcher& watcher;
+    policies::Engine& engine;
+    enforce::Executor& executor;
+    enforce::AuditLog& audit;
+    PolicyFolder& folder;
+    exporters::OwnMetrics& metrics;
+    Board& board;
+    std::string boot_id;
+    Nanoseconds tick;
+  };
+
+  // Takes up what an earlier agent of this boot left in the audit log's state, and makes the first turn.
+  static Result<std::unique_ptr<Loop>> open(Parts parts);
+
+  // Until stop() was called, or `signals` (a signalfd) says SIGTERM or SIGINT; SIGHUP loads the policies
+  // anew.
+  Result<> run(int signals);
+  void stop();  // from any thread
+
+  // Runs `task` on the loop's thread, in order, at its next turn. From any thread.
+  void post(std::function<void()> task);
+  // Answers `question` on the loop's thread and waits for it. The question must hold what it reads by value:
+  // it may be asked after this call has given up. kSystem: the loop did not come to it within 10 s, or ended.
+  template <typename T>
+  Result<T> ask(std::function<T()> question) {
+    const auto answer = std::make_shared<std::promise<T>>();
+    auto given = answer->get_future();
+    post([question = std::move(question), answer] { answer->set_value(question()); });
+    if (given.wait_for(std::chrono::seconds(10)) != std::future_status::ready) {
+      return fail("the agent's loop did not answer within 10 s");
+    }
+    try {
+      return given.get();
+    } catch (const std::future_error&) {
+      return fail("the agent is ending");
+    }
+  }
+
+  void pause(bool paused);  // on the loop's thread only
+
+ private:
+  explicit Loop(Parts parts) : parts_(std::move(parts)) {}
+  Result<> prepare();
+  Result<> wait(int signals);
+  void arm_timer();
+  void time_passed();
+  void tick();
+  void events();
+  void reload();
+  void run_tasks();
+  // Evaluates, carries out and records; true where something was decided.
+  bool decide(const std::shared_ptr<const model::Snapshot>& snapshot, std::span<const model::Event> happened);
+  void record(std::vector<model::DecisionRecord> records);
+  void publish(std::shared_ptr<const model::Snapshot> snapshot, bool is_tick);
+  void save_engine();
+  void save_totals();
+  void restore();
+  std::optional<std::string> kept(const char* key) const;
+  void keep(const char* key, const std::string& state) const;
+  void log_warnings();
+
+  Parts parts_;
+  UniqueFd epoll_, timer_, bell_;
+  BootTime next_tick_, sampled_;
+  bool stopping_ = false, paused_ = false;
+  std::uint64_t ticks_ = 0, told_lost_ = 0;
+  std::shared_ptr<const model::Snapshot> last_tick_, tick_before_;
+  std::shared_ptr<const std::map<std::string, LastDecision>> last_decisions_ =
+      std::make_shared<const std::map<std::string, LastDecision>>();
+  std::string saved_engine_;
+
+  std::mutex mutex_;
+  std::deque<std::function<void()>> tasks_;
+  bool ended_ = false;
+};
+
+}  // namespace plimsoll::daemon

@@ -1,0 +1,239 @@
+#include "agent/daemon/pages.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "agent/base/rfc3339.h"
+#include "agent/kernel/file.h"
+#include "exporters/gzip.h"
+#include "policies/render.h"
+
+namespace plimsoll::daemon {
+namespace {
+
+using nlohmann::json;
+using namespace std::chrono_literals;
+
+constexpr const char* kPrometheusText = "text/plain; version=0.0.4; charset=utf-8";
+constexpr std::size_t kMostDecisions = 10'000;  // of one answer
+constexpr std::size_t kWorthZipping = 1024;
+
+struct OwnUse {
+  std::chrono::duration<double> cpu{0};
+  Bytes memory;  // resident
+};
+
+OwnUse own_use() {
+  OwnUse use;
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  for (const timeval& time : {usage.ru_utime, usage.ru_stime}) {
+    use.cpu += std::chrono::seconds(time.tv_sec) + std::chrono::microseconds(time.tv_usec);
+  }
+  // proc(5), /proc/pid/statm: the second number is the resident pages.
+  if (const auto text = kernel::read_file("/proc/self/statm")) {
+    const auto begin = text->find(' ') + 1;
+    if (const auto pages = parse_u64(std::string_view(*text).substr(begin, text->find(' ', begin) - begin))) {
+      use.memory = Bytes{*pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE))};
+    }
+  }
+  return use;
+}
+
+void reply_json(api::Exchange& exchange, const json& body, int status = 200) {
+  exchange.reply(
+      {.status = status, .body = body.dump(-1, ' ', false, json::error_handler_t::replace) + "\n"});
+}
+
+// JSON for programs; with ?format=text, what people read.
+void reply_either(api::Exchange& exchange, std::string text, std::string as_json) {
+  if (exchange.request().value("format") == "text") {
+    return exchange.reply({.body = std::move(text), .type = "text/plain; charset=utf-8"});
+  }
+  exchange.reply({.body = std::move(as_json)});
+}
+
+bool takes_gzip(const api::Request& request) {
+  const std::string accepted = request.header("accept-encoding");
+  return accepted.find("gzip") != std::string::npos && accepted.find("gzip;q=0") == std::string::npos;
+}
+
+Result<enforce::DecisionFilter> filter_of(const api::Request& request) {
+  enforce::DecisionFilter filter;
+  PLIMSOLL_ASSIGN(const auto limit, request.integer("limit"));
+  if (limit && *limit < 0) return invalid("limit: expected 0 or more");
+  if (limit) filter.limit = std::min(static_cast<std::size_t>(*limit), kMostDecisions);
+  if (const std::string since = request.value("since"); !since.empty()) {
+    filter.since = parse_rfc3339(since);
+    if (!filter.since) {
+      const auto number = parse_number(since);
+      if (!number || *number < 0 || *number > 1e10) {
+        return invalid("since '" + since + "': expected RFC 3339 or Unix seconds");
+      }
+      filter.since =
+          WallTime(std::chrono::duration_cast<Nanoseconds>(std::chrono::duration<double>(*number)));
+    }
+  }
+  filter.container = request.value("container");
+  filter.policy = request.value("policy");
+  return filter;
+}
+
+}  // namespace
+
+Pages::Pages(Parts parts) : parts_(std::move(parts)), began_(parts_.clock.boot()) {}
+
+void Pages::add_to(api::Router& router) {
+  const api::RouteOptions open{.is_public = true};
+  router.add("GET", "/metrics", [this](api::Exchange& exchange) { metrics(exchange); }, open);
+  router.add(
+      "GET", "/plimsoll/v1/containers", [this](api::Exchange& exchange) { containers(exchange); }, open);
+  router.add("GET", "/plimsoll/v1/decisions", [this](api::Exchange& exchange) { decisions(exchange); }, open);
+  router.add("GET", "/plimsoll/v1/policies", [this](api::Exchange& exchange) { policies(exchange); }, open);
+  router.add("GET", "/plimsoll/v1/health", [this](api::Exchange& exchange) { health(exchange); }, open);
+  router.add("GET", "/plimsoll/v1/policies/explain/{name...}",
+             [this](api::Exchange& exchange) { explain(exchange); });
+  router.add("POST", "/plimsoll/v1/pause", [this](api::Exchange& exchange) { pause(exchange); });
+}
+
+void Pages::metrics(api::Exchange& exchange) {
+  const BootTime began = parts_.clock.boot();
+  const auto view = parts_.board.get();
+  const OwnUse use = own_use();
+  parts_.metrics.cost(use.cpu, use.memory);
+  auto counts = parts_.audit.counts();
+  if (!counts) return exchange.reply_error(counts.error());
+  labels_.keep_only(*view->now);
+  const auto errors = std::ranges::count_if(view->diagnostics, [](const auto& one) { return !one.warning; });
+  const exporters::Scrape scrape{.now = view->now,
+                                 .previous = view->previous,
+                                 .host = parts_.host,
+                                 .decisions = std::move(*counts),
+                                 .policies = {.loaded = view->policies->policies.size(),
+                                              .load_errors = static_cast<std::uint64_t>(errors)},
+                                 .label_keys = parts_.label_keys,
+                                 .own = parts_.metrics.text()};
+  api::Response response{.body = render(scrape, labels_), .type = kPrometheusText};
+  if (takes_gzip(exchange.request()) && response.body.size() > kWorthZipping) {
+    if (auto zipped = exporters::gzip(response.body)) {
+      response.body = std::move(*zipped);
+      response.headers.emplace_back("Content-Encoding", "gzip");
+    }
+  }
+  response.headers.emplace_back("Vary", "Accept-Encoding");
+  parts_.metrics.scraped(parts_.clock.boot() - began);
+  exchange.reply(response);
+}
+
+void Pages::containers(api::Exchange& exchange) const {
+  const auto counts = parts_.audit.counts();
+  if (!counts) return exchange.reply_error(counts.error());
+  const OwnUse use = own_use();
+  const std::chrono::duration<double> up = parts_.clock.boot() - began_;
+  OwnCost own{.cpu_percent = up.count() > 0 ? 100 * use.cpu / up : 0,
+              .memory = use.memory,
+              .sample_seconds = parts_.metrics.last_sample_seconds()};
+  for (const auto& one : *counts) own.decisions += one.count;
+  reply_json(exchange, containers_json(*parts_.board.get(), own));
+}
+
+void Pages::decisions(api::Exchange& exchange) const {
+  auto filter = filter_of(exchange.request());
+  if (!filter) return exchange.reply_error(filter.error());
+  if (exchange.request().flag("follow")) return follow(exchange, std::move(*filter));
+  const auto records = parts_.audit.query(*filter);
+  if (!records) return exchange.reply_error(records.error());
+  std::string body = "[";
+  for (const auto& record : *records) body += (body.size() > 1 ? "," : "") + enforce::to_json(record);
+  exchange.reply({.body = body + "]\n"});
+}
+
+void Pages::follow(api::Exchange& exchange, enforce::DecisionFilter filter) const {
+  auto records = parts_.audit.query(filter);
+  if (!records) return exchange.reply_error(records.error());
+  exchange.begin_stream(200, "application/x-ndjson");
+  while (true) {
+    for (const auto& record : *records) {
+      filter.after_id = std::max(filter.after_id, record.id);
+      if (!exchange.write(enforce::to_json(record) + "\n")) return;
+    }
+    // Between two looks at the client: one that has left must not be kept for ever.
+    while (!parts_.audit.wait_newer(filter.after_id, 500ms)) {
+      if (exchange.client_gone()) return;
+    }
+    // What the filter does not want must not be waited for again; the newest is asked for first, so that no
+    // record that comes in between is passed over.
+    const auto newest = parts_.audit.query({.after_id = filter.after_id, .limit = 1});
+    filter.limit = kMostDecisions;
+    records = parts_.audit.query(filter);
+    if (!newest || !records) return;
+    if (records->empty() && exchange.client_gone()) return;
+    if (!newest->empty()) filter.after_id = newest->back().id;
+  }
+}
+
+void Pages::policies(api::Exchange& exchange) const {
+  const auto view = parts_.board.get();
+  const auto rows = policies::summaries(*view->policies, view->now->containers);
+  std::string text = policies::list_text(rows);
+  for (const auto& one : view->diagnostics) text += to_string(one) + "\n";
+  json problems = json::array();
+  for (const auto& one : view->diagnostics) {
+    problems.push_back({{"file", one.file},
+                        {"line", one.place.line},
+                        {"column", one.place.column},
+                        {"severity", one.warning ? "warning" : "error"},
+                        {"message", one.message}});
+  }
+  const json body = {{"policies", json::parse(policies::list_json(rows))},
+                     {"paused", view->paused},
+                     {"diagnostics", std::move(problems)}};
+  reply_either(exchange, std::move(text), body.dump(-1, ' ', false, json::error_handler_t::replace) + "\n");
+}
+
+void Pages::explain(api::Exchange& exchange) const {
+  const std::string& name = exchange.request().params.at("name");
+  const auto view = parts_.board.get();
+  const auto* container = find_container(*view->now, name);
+  if (container == nullptr) container = find_container(*view->now, "/" + name);
+  if (container == nullptr) {
+    return exchange.reply_error(Error("No such running container: " + name, ErrorKind::kNotFound));
+  }
+  const auto told = parts_.loop.ask<policies::Explanation>(
+      [&engine = parts_.engine, ref = container->ref] { return engine.explain(*ref); });
+  if (!told) return exchange.reply_error(told.error());
+  reply_either(exchange, policies::explain_text(*told), policies::explain_json(*told) + "\n");
+}
+
+void Pages::pause(api::Exchange& exchange) const {
+  const bool paused = exchange.request().flag("paused");
+  const auto done = parts_.loop.ask<bool>([&loop = parts_.loop, paused] {
+    loop.pause(paused);
+    return true;
+  });
+  if (!done) return exchange.reply_error(done.error());
+  reply_json(exchange, {{"paused", paused}});
+}
+
+void Pages::health(api::Exchange& exchange) const {
+  const auto view = parts_.board.get();
+  const auto age = parts_.clock.boot() - view->now->boot;
+  const bool healthy = age < 10 * parts_.tick;
+  const auto errors = std::ranges::count_if(view->diagnostics, [](const auto& one) { return !one.warning; });
+  reply_json(exchange,
+             {{"healthy", healthy},
+              {"sample_age_seconds", std::chrono::duration<double>(age).count()},
+              {"containers", view->now->containers.size()},
+              {"policies", view->policies->policies.size()},
+              {"policy_errors", errors},
+              {"paused", view->paused},
+              {"pressure_triggers", view->watch.pressure_triggers},
+              {"pressure_window_us", view->watch.pressure_window.count()},
+              {"missed_containers", view->watch.missed},
+              {"failed_watches", view->watch.failed_watches}},
+             healthy ? 200 : 503);
+}
+
+}  // namespace plimsoll::daemon

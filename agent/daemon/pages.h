@@ -1,0 +1,54 @@
+// The agent's own pages: /metrics, and what the command line and the web page ask.
+//   GET  /metrics                                 Prometheus text, gzip where asked for
+//   GET  /plimsoll/v1/containers                  see status.h
+//   GET  /plimsoll/v1/decisions?limit&since&container&policy&follow   an array; NDJSON where following
+//   GET  /plimsoll/v1/policies                    what is in force, and what is wrong with the folder
+//   GET  /plimsoll/v1/policies/explain/NAME       what holds for one container, and why
+//   POST /plimsoll/v1/pause?paused=BOOL           stops all enforcement, or lets it go on
+//   GET  /plimsoll/v1/health                      {"healthy": BOOL, ...}; 503 where the loop has stood still
+// All GETs but explain are public.
+#pragma once
+
+#include "agent/api/router.h"
+#include "agent/daemon/board.h"
+#include "agent/daemon/loop.h"
+#include "agent/daemon/status.h"
+#include "exporters/render.h"
+
+namespace plimsoll::daemon {
+
+class Pages {
+ public:
+  // All of it outlives the pages.
+  struct Parts {
+    const Clock& clock;
+    const Board& board;
+    Loop& loop;
+    const policies::Engine& engine;  // read on the loop's thread only
+    const enforce::AuditLog& audit;
+    exporters::OwnMetrics& metrics;
+    model::HostFacts host;
+    std::set<std::string> label_keys;
+    Nanoseconds tick;
+  };
+  explicit Pages(Parts parts);
+
+  // The routes hold this object: it outlives the router.
+  void add_to(api::Router& router);
+
+ private:
+  void metrics(api::Exchange& exchange);
+  void containers(api::Exchange& exchange) const;
+  void decisions(api::Exchange& exchange) const;
+  void follow(api::Exchange& exchange, enforce::DecisionFilter filter) const;
+  void policies(api::Exchange& exchange) const;
+  void explain(api::Exchange& exchange) const;
+  void pause(api::Exchange& exchange) const;
+  void health(api::Exchange& exchange) const;
+
+  Parts parts_;
+  BootTime began_;
+  exporters::LabelCache labels_;
+};
+
+}  // namespace plimsoll::daemon

@@ -1,0 +1,166 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "agent/cli/flags.h"
+#include "agent/daemon/verbs.h"
+#include "agent/kernel/file.h"
+#include "policies/document.h"
+#include "policies/render.h"
+#include "policies/signal.h"
+
+namespace plimsoll::daemon {
+namespace {
+
+constexpr const char* kHelp = R"(Check, list and explain policies
+
+Usage: plimsoll policy COMMAND
+
+Commands:
+  check FILE...       say what is wrong with policy files or folders; works without an agent
+  list                the policies that the agent has in force
+  explain CONTAINER   what holds for a container, where each value comes from, and each rule's state
+  signals             what conditions can read
+
+Example:
+  plimsoll policy check /etc/plimsoll/policies
+)";
+constexpr int kUnreadable = 2;
+
+Result<bool> as_json(const std::string& format) {
+  if (format == "json") return true;
+  if (format.empty() || format == "text") return false;
+  return invalid("--format '" + format + "': expected text or json");
+}
+
+Result<std::vector<policies::PolicyFile>> read_files(const cli::Words& names) {
+  std::vector<policies::PolicyFile> files;
+  const auto add = [&](const std::string& name) -> Result<> {
+    PLIMSOLL_ASSIGN(std::string text, kernel::read_file(name));
+    files.push_back({name, std::move(text)});
+    return {};
+  };
+  for (const std::string& name : names) {
+    std::error_code error;
+    if (!std::filesystem::is_directory(name, error)) {
+      PLIMSOLL_TRY(add(name));
+      continue;
+    }
+    std::vector<std::string> inside;
+    for (const auto& entry : std::filesystem::directory_iterator(name, error)) {
+      const auto extension = entry.path().extension();
+      if (extension == ".yaml" || extension == ".yml") inside.push_back(entry.path().string());
+    }
+    if (error) return fail("read the folder " + name + ": " + error.message());
+    std::sort(inside.begin(), inside.end());
+    for (const std::string& file : inside) PLIMSOLL_TRY(add(file));
+  }
+  return files;
+}
+
+Result<int> check(const cli::Words& args) {
+  bool strict = false;
+  std::string format;
+  cli::Flags flags(
+      "policy check [FLAGS] FILE...",
+      "Say what is wrong with policy files or folders, all of it, with file:line:column. Exit status:\n"
+      "0 good, 1 something is wrong, 2 a file could not be read",
+      "plimsoll policy check --strict policies/*.yaml");
+  flags.flag(0, "strict", strict, "warnings are errors")
+      .value(0, "format", format, "FORMAT", "text or json (text)");
+  PLIMSOLL_ASSIGN(const cli::Words names, flags.parse(args));
+  if (flags.help_asked()) return fmt::print("{}", flags.help()), 0;
+  if (names.empty()) return std::unexpected(flags.misuse("at least one file or folder"));
+  PLIMSOLL_ASSIGN(const bool json, as_json(format));
+  const auto files = read_files(names);
+  if (!files) {
+    fmt::print(stderr, "plimsoll policy check: {}\n", files.error().message());
+    return kUnreadable;
+  }
+  const policies::LoadOutcome outcome = policies::load_texts(*files);
+  fmt::print("{}", json ? policies::check_json(outcome) + "\n" : policies::check_text(outcome));
+  return policies::check_status(outcome, strict);
+}
+
+// Prints what the agent says at `target`, in its own words.
+Result<int> show(const cli::Connection& agent, std::string target, const std::string& format) {
+  PLIMSOLL_ASSIGN(const bool json, as_json(format));
+  if (!json) target += "?format=text";
+  PLIMSOLL_ASSIGN(const auto stream, agent.open("GET", target));
+  std::array<char, 16384> chunk{};
+  while (true) {
+    PLIMSOLL_ASSIGN(const std::size_t got, stream->read(chunk));
+    if (got == 0) return 0;
+    std::fwrite(chunk.data(), 1, got, stdout);
+  }
+}
+
+Result<int> list(const cli::Connection& agent, const cli::Words& args) {
+  std::string format;
+  cli::Flags flags("policy list [FLAGS]",
+                   "The policies that the agent has in force, and what is wrong with their folder",
+                   "plimsoll policy list");
+  flags.value(0, "format", format, "FORMAT", "text or json (text)");
+  PLIMSOLL_ASSIGN(const cli::Words words, flags.parse(args));
+  if (flags.help_asked()) return fmt::print("{}", flags.help()), 0;
+  if (!words.empty()) return std::unexpected(flags.misuse("no words"));
+  return show(agent, "/plimsoll/v1/policies", format);
+}
+
+Result<int> explain(const cli::Connection& agent, const cli::Words& args) {
+  std::string format;
+  cli::Flags flags("policy explain [FLAGS] CONTAINER",
+                   "What holds for a container, where each value comes from, and each rule's state",
+                   "plimsoll policy explain leaky");
+  flags.value(0, "format", format, "FORMAT", "text or json (text)");
+  PLIMSOLL_ASSIGN(const cli::Words words, flags.parse(args));
+  if (flags.help_asked()) return fmt::print("{}", flags.help()), 0;
+  if (words.size() != 1) return std::unexpected(flags.misuse("one container"));
+  return show(agent, "/plimsoll/v1/policies/explain/" + cli::encode(words[0]), format);
+}
+
+Result<int> signals(const cli::Words& args) {
+  cli::Flags flags("policy signals", "What conditions can read", "plimsoll policy signals");
+  PLIMSOLL_ASSIGN(const cli::Words words, flags.parse(args));
+  if (flags.help_asked()) return fmt::print("{}", flags.help()), 0;
+  if (!words.empty()) return std::unexpected(flags.misuse("no words"));
+  for (const policies::SignalInfo& signal : policies::signals()) {
+    fmt::print("{:<28} {:<22} {}{}\n", signal.name, policies::describe(signal.unit), signal.description,
+               signal.read == nullptr ? " (needs a probe)" : "");
+  }
+  return 0;
+}
+
+}  // namespace
+
+Result<int> policy_verb(const cli::Connection& agent, const cli::Words& args) {
+  const std::string command = args.empty() ? "" : args[0];
+  const cli::Words rest(args.empty() ? args.begin() : args.begin() + 1, args.end());
+  if (command == "check") return check(rest);
+  if (command == "list" || command == "ls") return list(agent, rest);
+  if (command == "explain") return explain(agent, rest);
+  if (command == "signals") return signals(rest);
+  if (command == "--help" || command == "-h") return fmt::print("{}", kHelp), 0;
+  return invalid((command.empty() ? "plimsoll policy: no command"
+                                  : "plimsoll policy: unknown command '" + command + "'") +
+                 "; see plimsoll policy --help");
+}
+
+Result<int> pause_verb(const cli::Connection& agent, const cli::Words& args) {
+  bool resume = false;
+  cli::Flags flags("pause [FLAGS]",
+                   "Stop all enforcement on this host at once: what is set stays, nothing more is done",
+                   "plimsoll pause --resume");
+  flags.flag(0, "resume", resume, "let enforcement go on");
+  PLIMSOLL_ASSIGN(const cli::Words words, flags.parse(args));
+  if (flags.help_asked()) return fmt::print("{}", flags.help()), 0;
+  if (!words.empty()) return std::unexpected(flags.misuse("no words; containers are paused by docker pause"));
+  PLIMSOLL_TRY(agent.post(std::string("/plimsoll/v1/pause?paused=") + (resume ? "false" : "true")));
+  fmt::print("{}\n", resume ? "enforcement goes on" : "all enforcement is paused");
+  return 0;
+}
+
+}  // namespace plimsoll::daemon

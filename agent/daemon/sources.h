@@ -1,0 +1,33 @@
+// What other rooms ask of the agent, answered from what it knows.
+#pragma once
+
+#include <memory>
+
+#include "agent/api/docker.h"
+#include "agent/container/containers.h"
+#include "agent/daemon/board.h"
+#include "agent/watch/identity.h"
+
+namespace plimsoll::daemon {
+
+// The watch flow asks who our own containers are.
+class OwnContainers final : public watch::IdentitySource {
+ public:
+  explicit OwnContainers(const container::Containers& containers) : containers_(containers) {}
+  std::optional<watch::Identity> identify(const std::string& container_id) override;
+
+ private:
+  const container::Containers& containers_;
+};
+
+// Docker's stats ask for the last sample.
+class BoardStats final : public api::StatsSource {
+ public:
+  explicit BoardStats(const Board& board) : board_(board) {}
+  std::optional<api::StatsReading> read(const std::string& container_id) override;
+
+ private:
+  const Board& board_;
+};
+
+}  // namespace plimsoll::daemon

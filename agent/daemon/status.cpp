@@ -1,0 +1,125 @@
+#include "agent/daemon/status.h"
+
+#include <nlohmann/json.hpp>
+#include <unordered_map>
+
+#include "agent/base/rfc3339.h"
+
+namespace plimsoll::daemon {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::size_t kShortestPrefix = 4;
+
+template <typename T>
+json or_null(const std::optional<T>& value) {
+  return value ? json(*value) : json();
+}
+
+double seconds(std::chrono::nanoseconds time) { return std::chrono::duration<double>(time).count(); }
+
+std::optional<double> cores(const std::optional<model::CpuStat>& before,
+                            const std::optional<model::CpuStat>& after, std::chrono::nanoseconds wall) {
+  if (!before || !after || wall.count() <= 0 || after->usage < before->usage) return std::nullopt;
+  return seconds(after->usage - before->usage) / seconds(wall);
+}
+
+std::optional<double> throttled_percent(const model::Sample& before, const model::Sample& after) {
+  if (!before.cpu || !after.cpu || !before.cpu->periods || !after.cpu->periods) return std::nullopt;
+  if (*after.cpu->periods <= *before.cpu->periods) return std::nullopt;
+  const auto periods = static_cast<double>(*after.cpu->periods - *before.cpu->periods);
+  const auto throttled = static_cast<double>(after.cpu->throttled_periods.value_or(0)) -
+                         static_cast<double>(before.cpu->throttled_periods.value_or(0));
+  return 100 * throttled / periods;
+}
+
+json bytes_or_null(const std::optional<model::Bound<Bytes>>& limit) {
+  return limit && !limit->is_max() ? json(limit->value().value) : json();
+}
+
+void add_pressures(const model::Pressures& pressures, json& out) {
+  const auto average = [](const std::optional<model::Pressure>& pressure) {
+    return pressure ? json(pressure->some.avg10) : json();
+  };
+  out["cpu_pressure"] = average(pressures.cpu);
+  out["memory_pressure"] = average(pressures.memory);
+  out["io_pressure"] = average(pressures.io);
+}
+
+json container_json(const model::ContainerRef& ref, const model::Sample& sample,
+                    const model::Sample* before) {
+  const auto& cpu_max = sample.limits.cpu_max;
+  const auto working_set = model::working_set(sample.memory);
+  json out = {
+      {"id", ref.container_id},
+      {"cgroup", ref.cgroup},
+      {"name", ref.name},
+      {"image", ref.image},
+      {"runtime", to_string(ref.runtime)},
+      {"cpu_usage", before ? or_null(cores(before->cpu, sample.cpu, sample.taken - before->taken)) : json()},
+      {"cpu_limit", cpu_max && !cpu_max->quota.is_max() ? json(cpu_max->cores().value().value) : json()},
+      {"throttled_percent", before ? or_null(throttled_percent(*before, sample)) : json()},
+      {"memory_usage", sample.memory.current ? json(sample.memory.current->value) : json()},
+      {"memory_working_set", working_set ? json(working_set->value) : json()},
+      {"memory_limit", bytes_or_null(sample.limits.memory_max)},
+      {"memory_high", bytes_or_null(sample.limits.memory_high)},
+      {"oom_kills", sample.memory.events ? sample.memory.events->oom_kill : 0},
+      {"restarts", ref.restarts}};
+  add_pressures(sample.pressure, out);
+  return out;
+}
+
+json host_json(const View& view) {
+  const model::HostSample& host = view.now->host;
+  json out = {{"cpu_usage", view.previous ? or_null(cores(view.previous->host.cpu, host.cpu,
+                                                          host.taken - view.previous->host.taken))
+                                          : json()},
+              {"cpu_cores", host.cpu_cores},
+              {"memory_available", host.memory_available.value},
+              {"memory_total", host.memory_total.value}};
+  add_pressures(host.pressure, out);
+  return out;
+}
+
+}  // namespace
+
+json containers_json(const View& view, const OwnCost& own) {
+  std::unordered_map<model::CgroupId, const model::Sample*> before;
+  if (view.previous) {
+    for (const auto& one : view.previous->containers) before[one.ref->id] = &one.sample;
+  }
+  json containers = json::array();
+  for (const auto& one : view.now->containers) {
+    const auto earlier = before.find(one.ref->id);
+    json row = container_json(*one.ref, one.sample, earlier == before.end() ? nullptr : earlier->second);
+    if (const auto last = view.last_decisions->find(one.ref->container_id);
+        last != view.last_decisions->end()) {
+      row["last_decision"] = {{"when", format_rfc3339(last->second.when)}, {"text", last->second.text}};
+    }
+    containers.push_back(std::move(row));
+  }
+  return {{"host", host_json(view)},
+          {"agent",
+           {{"cpu_percent", own.cpu_percent},
+            {"memory", own.memory.value},
+            {"sample_seconds", own.sample_seconds},
+            {"policies", view.policies->policies.size()},
+            {"paused", view.paused},
+            {"decisions", own.decisions}}},
+          {"containers", std::move(containers)}};
+}
+
+const model::ContainerSample* find_container(const model::Snapshot& snapshot, std::string_view name) {
+  const model::ContainerSample* found = nullptr;
+  for (const auto& one : snapshot.containers) {
+    const model::ContainerRef& ref = *one.ref;
+    if (ref.name == name || ref.container_id == name || ref.cgroup == name) return &one;
+    if (name.size() < kShortestPrefix || !ref.container_id.starts_with(name)) continue;
+    if (found != nullptr) return nullptr;
+    found = &one;
+  }
+  return found;
+}
+
+}  // namespace plimsoll::daemon

@@ -1,0 +1,29 @@
+// What the agent's own API tells of containers and policies, as JSON. Pure.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string_view>
+
+#include "agent/daemon/board.h"
+
+namespace plimsoll::daemon {
+
+// The agent's own part of the picture.
+struct OwnCost {
+  double cpu_percent = 0;  // of one core, since it started
+  Bytes memory;
+  double sample_seconds = 0;
+  std::uint64_t decisions = 0;  // ever
+};
+
+// {"host": {cpu_usage, cpu_cores, memory_available, memory_total, {cpu,memory,io}_pressure}, "agent": {...},
+// "containers": [{id, cgroup, name, image, runtime, cpu_usage, cpu_limit, throttled_percent, memory_usage,
+// memory_working_set, memory_limit, {cpu,memory,io}_pressure, oom_kills, restarts, last_decision}]}.
+// Cores, bytes, percent of the last 10 s; what is not known, or not limited, is null.
+nlohmann::json containers_json(const View& view, const OwnCost& own);
+
+// The living container that `name` means: its name, id or id's unique prefix of 4 or more, or cgroup path.
+// Null: none, or several.
+const model::ContainerSample* find_container(const model::Snapshot& snapshot, std::string_view name);
+
+}  // namespace plimsoll::daemon

@@ -1,0 +1,5 @@
+find_package(nlohmann_json REQUIRED)
+plimsoll_unit_test(cli LINK plimsoll_cli nlohmann_json::nlohmann_json)
+if(TARGET unit_cli)
+  target_include_directories(unit_cli PRIVATE unit/cli)
+endif()

@@ -1,0 +1,53 @@
+// The docker command line (Debian's, unpacked by agent/install-dependencies) as a client of docker_daemon:
+// the API over real containers. One daemon serves all tests of the process; each test leaves nothing behind.
+#pragma once
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <future>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "tests/vm/program.h"
+
+namespace plimsoll::docker_test {
+
+using vm_test::eventually;
+using vm_test::Outcome;
+using vm_test::Terminal;
+using vm_test::text_of;
+using Words = std::vector<std::string>;
+using testing::HasSubstr;
+using testing::MatchesRegex;
+using testing::StartsWith;
+
+class DockerCli : public testing::Test {
+ protected:
+  void TearDown() override;
+
+  // `docker -H unix://... WORDS`, as a command and run to its end.
+  static Words command(Words words);
+  static Outcome docker(Words words, const std::string& input = "");
+  static std::future<Outcome> background(Words words);
+  // Its standard output without the last newline, of a command that must succeed without a word on standard
+  // error.
+  static std::string told(Words words, const std::string& input = "");
+  // `docker run --rm FLAGS demo sh -c SCRIPT`: its standard output.
+  static std::string in_container(Words flags, const std::string& script);
+  // `docker run -d --name NAME FLAGS demo sh -c SCRIPT`
+  static void start(const std::string& name, const std::string& script, Words flags = {});
+  // Expects that docker refuses with this exit status and one line that has all these parts.
+  static void expect_refused(Words words, int status, const std::vector<std::string>& parts);
+
+  // GET of the API itself, for states that a test waits for: the command line is slow where it is emulated.
+  static nlohmann::json api(const std::string& target);
+  static nlohmann::json state(const std::string& name);  // an empty object where there is no such container
+  static bool exited(const std::string& name);
+  static bool running(const std::string& name);
+};
+
+void kill_and_restart_daemon();
+
+}  // namespace plimsoll::docker_test
