@@ -87,6 +87,17 @@ class Engine {
     std::string policy, rule;
     auto operator<=>(const RuleKey&) const = default;
   };
+  // Looked up for each rule of each container in each tick, without making the strings of a key.
+  struct RuleName {
+    std::string_view policy, rule;
+    RuleName(const Policy& of, const Rule& named) : policy(of.name), rule(named.name) {}
+    RuleName(const RuleKey& key) : policy(key.policy), rule(key.rule) {}  // NOLINT: a key is a name
+    auto operator<=>(const RuleName&) const = default;
+  };
+  struct RuleOrder {
+    using is_transparent = void;
+    bool operator()(const RuleName& a, const RuleName& b) const { return a < b; }
+  };
   struct RuleRun {
     std::string fingerprint;
     std::vector<HoldTimer> when_timers, until_timers;
@@ -123,7 +134,7 @@ class Engine {
     // What selects it, lowest priority first; found anew when its ref or the set is another one.
     std::vector<const Policy*> selected;
     std::shared_ptr<const PolicySet> selected_from;
-    std::map<RuleKey, RuleRun> rules;
+    std::map<RuleKey, RuleRun, RuleOrder> rules;
     std::map<FieldKey, Held> fields;
     // Original values just written back, and the sample that this was decided on: until a newer one comes,
     // the sample still shows the value that was taken away.
@@ -135,7 +146,7 @@ class Engine {
   class View;
   struct Turn;  // one container's evaluation
   struct Wanted {
-    std::string value, policy, rule;
+    std::string_view value, policy, rule;  // of the policy, or of its rule's run
     bool audit = false, force = false;
     model::Cause cause = model::Cause::kLimit;
     const RuleRun* run = nullptr;  // whose overlay it is
@@ -175,7 +186,7 @@ class Engine {
                       Explanation& told) const;
   template <typename Filter>
   void explain_host_rules(const model::Snapshot* snapshot, Explanation& told, Filter filter) const;
-  model::Decision decision(const Turn& turn, const std::string& policy, const std::string& rule,
+  model::Decision decision(const Turn& turn, std::string_view policy, std::string_view rule,
                            bool audit) const;
   std::string filled(const Turn& turn, const std::string& text) const;
 

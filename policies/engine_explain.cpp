@@ -64,8 +64,8 @@ RulePhase phase_of(const RuleState& state, bool again, bool paused) {
   return holding ? RulePhase::kHolding : RulePhase::kIdle;
 }
 
-template <typename Map>
-const typename Map::mapped_type* find_in(const Map& map, const typename Map::key_type& key) {
+template <typename Map, typename Key>
+const typename Map::mapped_type* find_in(const Map& map, const Key& key) {
   const auto found = map.find(key);
   return found == map.end() ? nullptr : &found->second;
 }
@@ -105,7 +105,7 @@ RuleState Engine::state_of(const Policy& policy, const Rule& rule, const Tracked
   state.rule = rule.name;
   state.audit = policy.mode == Mode::kAudit;
   state.steps = rule.then.size();
-  const RuleRun* run = tracked == nullptr ? nullptr : find_in(tracked->rules, {policy.name, rule.name});
+  const RuleRun* run = tracked == nullptr ? nullptr : find_in(tracked->rules, RuleName(policy, rule));
   state.when = state_of_condition(rule.when, run == nullptr ? nullptr : &run->when_timers, now, source);
   if (rule.until) {
     const bool timed = run != nullptr && run->active;

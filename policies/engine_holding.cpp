@@ -31,7 +31,9 @@ Engine::Wishes Engine::merge(Turn& turn) const {
                          return set != nullptr && set->force;
                        });
     const Cause cause = rule != nullptr ? Cause::kRule : (released ? Cause::kUntil : Cause::kLimit);
-    wanted[field] = {value, policy.name, rule == nullptr ? "limits" : rule->name, audit, force, cause, run};
+    wanted[field] = {value, policy.name, rule == nullptr ? std::string_view("limits") : rule->name,
+                     audit, force,       cause,
+                     run};
   });
   return wanted;
 }
@@ -126,10 +128,10 @@ void Engine::hold(Turn& turn, const FieldKey& key, const Wishes& wanted) {
     held.pause = Nanoseconds(0);
     held.in_flight = false;
   }
-  held.policy = want.policy;
-  held.rule = want.rule;
+  if (held.policy != want.policy) held.policy = want.policy;
+  if (held.rule != want.rule) held.rule = want.rule;
   if (held.effective && turn.now <= *held.effective) return;
-  const std::string& expected = held.accepted.empty() ? want.value : held.accepted;
+  const std::string_view expected = held.accepted.empty() ? want.value : std::string_view(held.accepted);
   if (now && *now == expected) {
     held.accepted = expected;
     held.in_flight = false;
@@ -148,7 +150,7 @@ void Engine::hold(Turn& turn, const FieldKey& key, const Wishes& wanted) {
     made.breach = want.run->breach;
     made.seen = want.run->seen;
   }
-  made.action = model::SetFile{std::string(fields()[key.id].file), file_text(key, want.value),
+  made.action = model::SetFile{std::string(fields()[key.id].file), file_text(key, std::string(want.value)),
                                file_text(key, now.value_or(""))};
   made.refusal = refusal_of(turn, key, wanted);
   held.in_flight = true;

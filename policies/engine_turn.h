@@ -46,7 +46,7 @@ void Engine::each_wish(const Tracked& tracked, Visit visit) const {
             limit.text);
     }
     for (const Rule& rule : policy->rules) {
-      const auto run = tracked.rules.find({policy->name, rule.name});
+      const auto run = tracked.rules.find(RuleName(*policy, rule));
       if (run == tracked.rules.end()) continue;
       for (const auto& [field, value] : run->second.overlay)
         visit(*policy, &rule, &run->second, FieldKey(field), value);
