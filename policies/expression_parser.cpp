@@ -59,8 +59,8 @@ class ExpressionParser {
 
   static std::string of(Type type) { return std::string(describe(type.unit)); }
   static bool fits(Type type, Unit wanted) {
-    return comparable(type, {wanted, false, false}) &&
-           !(type.unit == Unit::kBytesPerSecond && wanted == Unit::kBytes);
+    if (type.unit == Unit::kBytesPerSecond && wanted == Unit::kBytes) return false;
+    return comparable(type, {wanted, false, false});
   }
 
   bool start() {

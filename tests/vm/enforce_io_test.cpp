@@ -52,7 +52,7 @@ class DiskLimitTest : public testing::Test {
     ref_ = std::make_shared<model::ContainerRef>(ref);
   }
   void TearDown() override {
-    (void)cgroup_->kill();
+    EXPECT_TRUE(cgroup_->kill());
     for (const pid_t child : children_) ::waitpid(child, nullptr, 0);
     EXPECT_TRUE(kernel::remove_cgroup_tree(cgroup_->path()));
   }
