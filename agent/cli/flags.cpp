@@ -9,6 +9,7 @@ namespace plimsoll::cli {
 namespace {
 
 constexpr int kLongOnly = 1000;  // codes of options without a letter begin here
+constexpr int kHelp = 999;  // --help; -h too, where it is not a flag of the verb's own (run's --hostname)
 
 }  // namespace
 
@@ -50,7 +51,8 @@ const Flags::Option* Flags::find(int code) const {
 }
 
 Result<std::vector<std::string>> Flags::parse(const std::vector<std::string>& args) {
-  std::string letters = order_ == Order::kBeforeWords ? "+:h" : ":h";
+  std::string letters = order_ == Order::kBeforeWords ? "+:" : ":";
+  if (find('h') == nullptr) letters += 'h';
   std::vector<option> names;
   for (std::size_t i = 0; i < options_.size(); ++i) {
     const Option& one = options_[i];
@@ -59,7 +61,7 @@ Result<std::vector<std::string>> Flags::parse(const std::vector<std::string>& ar
     const int code = one.letter != 0 ? one.letter : kLongOnly + static_cast<int>(i);
     names.push_back({one.name.c_str(), takes ? required_argument : no_argument, nullptr, code});
   }
-  names.push_back({"help", no_argument, nullptr, 'h'});
+  names.push_back({"help", no_argument, nullptr, kHelp});
   names.push_back({nullptr, 0, nullptr, 0});
 
   std::vector<std::string> kept = {"plimsoll"};
@@ -82,7 +84,7 @@ Result<std::vector<std::string>> Flags::parse(const std::vector<std::string>& ar
                                  code == ':' ? "no value given for flag" : "unknown or ambiguous flag", given,
                                  verb()));
     }
-    const Option* option = find(code);
+    const Option* option = code == kHelp ? nullptr : find(code);
     if (option == nullptr) {
       help_asked_ = true;
     } else {

@@ -67,8 +67,8 @@ std::int64_t Members::integer(const char* name) const {
   const json* value = find(name);
   if (value == nullptr) return 0;
   const bool fits = value->is_number_integer() &&
-                    !(value->is_number_unsigned() &&
-                      value->get<std::uint64_t>() > std::uint64_t{std::numeric_limits<std::int64_t>::max()});
+                    (!value->is_number_unsigned() ||
+                     value->get<std::uint64_t>() <= std::uint64_t{std::numeric_limits<std::int64_t>::max()});
   if (!fits) return mismatch(name, "an integer", *value), 0;
   return value->get<std::int64_t>();
 }

@@ -144,8 +144,7 @@ Result<int> policy_verb(const cli::Connection& agent, const cli::Words& args) {
   if (command == "explain") return explain(agent, rest);
   if (command == "signals") return signals(rest);
   if (command == "--help" || command == "-h") return fmt::print("{}", kHelp), 0;
-  return invalid((command.empty() ? "plimsoll policy: no command"
-                                  : "plimsoll policy: unknown command '" + command + "'") +
+  return invalid((command.empty() ? "policy: no command" : "policy: unknown command '" + command + "'") +
                  "; see plimsoll policy --help");
 }
 

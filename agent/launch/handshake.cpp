@@ -4,6 +4,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <utility>
+
 namespace plimsoll::launch {
 namespace {
 
@@ -41,9 +43,12 @@ void Handshake::say_error(const Error& error) const {
 Result<Message> Handshake::hear() const {
   std::string buffer(kMostBytes, '\0');
   ssize_t got = 0;
+  // A peer that ended with messages unread resets the connection (unix(7)). That is told once, ahead of what
+  // it had still said, such as why it ended: read on.
+  bool reset = false;
   do {
     got = ::read(fd_.get(), buffer.data(), buffer.size());
-  } while (got < 0 && errno == EINTR);
+  } while (got < 0 && (errno == EINTR || (errno == ECONNRESET && !std::exchange(reset, true))));
   if (got < 0 && errno != ECONNRESET) return fail_errno("read from the launch socket");
   if (got <= 0) return Message{};
   return Message{static_cast<Word>(buffer[0]), buffer.substr(1, static_cast<std::size_t>(got) - 1)};

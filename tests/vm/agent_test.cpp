@@ -166,7 +166,7 @@ TEST_F(AgentVm, ExplainListAndDecisionsTellTheSame) {
   EXPECT_NE(told.text.find("web/limits"), std::string::npos) << told.text;
   const Answer nobody = sh("policy explain nobody");
   EXPECT_EQ(nobody.status, 1);
-  EXPECT_EQ(nobody.text, "No such running container: nobody\n");
+  EXPECT_EQ(nobody.text, "plimsoll: No such running container: nobody\n");
   const Answer screen = sh("top --once");
   EXPECT_NE(screen.text.find("page"), std::string::npos) << screen.text;
 }
@@ -215,9 +215,10 @@ TEST_F(AgentVm, TwentyKillsOfTheAgentLoseNothing) {
   constexpr int kContainers = 10;
   policy("all", limits("all", "labels: {app: worker}", "pids: {max: 64}"));
   for (int i = 0; i < kContainers; ++i) {
-    // The last two end while kills go on: one by itself, one by its restart policy again and again.
+    // The last two end by themselves while kills go on; the others linger, so that the exec that ends them
+    // ends first.
     const std::string script =
-        i < 8 ? "n=0; while [ ! -e /tmp/end ]; do echo line $n; n=$((n+1)); sleep 0.2; done; exit " +
+        i < 8 ? "n=0; while [ ! -e /tmp/end ]; do echo line $n; n=$((n+1)); sleep 0.2; done; sleep 3; exit " +
                     std::to_string(20 + i)
               : "n=0; while [ $n -lt 40 ]; do echo line $n; n=$((n+1)); sleep 0.2; done; exit " +
                     std::to_string(20 + i);

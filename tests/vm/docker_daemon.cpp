@@ -25,14 +25,20 @@ class CgroupStats final : public api::StatsSource {
     const auto cgroup = kernel::Cgroup::open("/sys/fs/cgroup/plimsoll/" + id);
     if (!cgroup) return std::nullopt;
     const auto cpu = cgroup->read("cpu.stat");
-    const auto memory = cgroup->read("memory.current");
-    if (!cpu || !memory || !cpu->starts_with("usage_usec ")) return std::nullopt;
+    if (!cpu || !cpu->starts_with("usage_usec ")) return std::nullopt;
     const auto usage = parse_u64(cpu->substr(11, cpu->find('\n') - 11));
-    const auto bytes = parse_u64(memory->substr(0, memory->find('\n')));
+    const auto number = [&](const char* file) -> std::optional<std::uint64_t> {
+      const auto text = cgroup->read(file);
+      return text ? parse_u64(text->substr(0, text->find('\n'))) : std::nullopt;
+    };
+    const auto bytes = number("memory.current");
     api::StatsReading reading{.when = clock_.wall(),
                               .online_cpus = static_cast<double>(::sysconf(_SC_NPROCESSORS_ONLN))};
     reading.sample.cpu = model::CpuStat{.usage = Microseconds(usage.value_or(0))};
     reading.sample.memory.current = Bytes{bytes.value_or(0)};
+    if (const auto limit = number("memory.max"))
+      reading.sample.limits.memory_max = model::Bound(Bytes{*limit});
+    if (const auto threads = number("pids.current")) reading.sample.threads = *threads;
     const auto up = std::chrono::duration_cast<Microseconds>(clock_.boot().since_boot);
     reading.host_cpu = up * ::sysconf(_SC_NPROCESSORS_ONLN);
     reading.host_memory = Bytes{static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) *

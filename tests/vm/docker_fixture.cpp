@@ -160,10 +160,22 @@ void DockerCli::start(const std::string& name, const std::string& script, Words 
 }
 
 void DockerCli::expect_refused(Words words, int status, const std::vector<std::string>& parts) {
-  const std::string shown = testing::PrintToString(words);
-  const Outcome outcome = docker(std::move(words));
+  expect_all_refused({{std::move(words), parts}}, status);
+}
+
+void DockerCli::expect_all_refused(const std::vector<Refusal>& all, int status) {
+  for (std::size_t i = 0; i < all.size(); i += 2) {
+    const bool second = i + 1 < all.size();
+    std::future<Outcome> other = second ? background(all[i + 1].words) : std::future<Outcome>();
+    check_refused(all[i], docker(all[i].words), status);
+    if (second) check_refused(all[i + 1], other.get(), status);
+  }
+}
+
+void DockerCli::check_refused(const Refusal& refusal, const Outcome& outcome, int status) {
+  const std::string shown = testing::PrintToString(refusal.words);
   EXPECT_EQ(outcome.status, status) << shown << ": " << outcome.err;
-  for (const std::string& part : parts) EXPECT_THAT(outcome.err, HasSubstr(part)) << shown;
+  for (const std::string& part : refusal.parts) EXPECT_THAT(outcome.err, HasSubstr(part)) << shown;
   // Lines of the command line's own: a hint at its help, its log, what it had been doing.
   std::istringstream lines(outcome.err);
   int count = 0;

@@ -40,6 +40,14 @@ class DockerCli : public testing::Test {
   static void start(const std::string& name, const std::string& script, Words flags = {});
   // Expects that docker refuses with this exit status and one line that has all these parts.
   static void expect_refused(Words words, int status, const std::vector<std::string>& parts);
+  // The same of many, two at a time: the command line takes seconds to start where it is emulated.
+  struct Refusal {
+    Words words;
+    std::vector<std::string> parts;
+  };
+  static void expect_all_refused(const std::vector<Refusal>& all, int status);
+
+  static void check_refused(const Refusal& refusal, const Outcome& outcome, int status);
 
   // GET of the API itself, for states that a test waits for: the command line is slow where it is emulated.
   static nlohmann::json api(const std::string& target);

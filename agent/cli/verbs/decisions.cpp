@@ -33,11 +33,17 @@ std::string seen(const json& record) {
   return text;
 }
 
+// "leaky/squeeze"; a policy's limits are held by no rule.
+std::string rule_text(const json& record) {
+  const std::string rule = record.value("rule", "");
+  return record.value("policy", "") + (rule.empty() ? "" : "/" + rule);
+}
+
 std::vector<std::string> row(const json& record) {
   return {std::to_string(record.value("id", std::int64_t{0})),
           clock_text(record.value("when", "")),
           record.value("container", ""),
-          record.value("policy", "") + "/" + record.value("rule", ""),
+          rule_text(record),
           record.value("cause", ""),
           record.value("action", ""),
           record.value("outcome", ""),

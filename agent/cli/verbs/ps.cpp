@@ -32,7 +32,8 @@ std::string names_text(const json& container) {
 
 std::string labels_text(const json& container) {
   std::string text;
-  for (const auto& [key, value] : container.value("Labels", json::object()).items()) {
+  const json labels = container.value("Labels", json::object());
+  for (const auto& [key, value] : labels.items()) {
     text += fmt::format("{}{}={}", text.empty() ? "" : ",", key, value.get<std::string>());
   }
   return text;

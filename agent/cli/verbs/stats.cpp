@@ -57,7 +57,8 @@ std::vector<std::string> row(const json& stats) {
   const std::uint64_t used = usage > inactive ? usage - inactive : 0;
   std::uint64_t received = 0;
   std::uint64_t sent = 0;
-  for (const auto& [name, interface] : stats.value("networks", json::object()).items()) {
+  const json networks = stats.value("networks", json::object());
+  for (const auto& [name, interface] : networks.items()) {
     received += interface.value("rx_bytes", std::uint64_t{0});
     sent += interface.value("tx_bytes", std::uint64_t{0});
   }

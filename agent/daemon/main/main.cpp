@@ -71,7 +71,7 @@ int run(cli::Words words) {
   words.erase(words.begin());
   const auto status = verb->run(cli::Connection(std::move(socket)), words);
   if (status) return *status;
-  fmt::print(stderr, "{}\n", status.error().message());
+  fmt::print(stderr, "plimsoll: {}\n", status.error().message());
   return name == "run" ? cli::kExitCannotRun : 1;
 }
 

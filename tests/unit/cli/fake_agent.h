@@ -112,7 +112,12 @@ inline Said say(FakeAgent& agent, const std::string& name, const cli::Words& arg
   }
   testing::internal::CaptureStdout();
   testing::internal::CaptureStderr();
-  const auto status = verb->run(cli::Connection(agent.socket()), args);
+  Result<int> status = 1;
+  try {
+    status = verb->run(cli::Connection(agent.socket()), args);
+  } catch (const std::exception& error) {  // as plimsoll's main does
+    status = fail(std::string("exception: ") + error.what());
+  }
   std::fflush(stdout);
   Said said{.out = testing::internal::GetCapturedStdout(), .err = testing::internal::GetCapturedStderr()};
   said.status = status ? *status : name == "run" ? cli::kExitCannotRun : 1;
@@ -128,6 +133,7 @@ inline void expect_golden(const std::string& text, const std::string& name) {
   std::ostringstream wanted;
   wanted << std::ifstream(path, std::ios::binary).rdbuf();
   EXPECT_EQ(text, wanted.str()) << path;
+  EXPECT_FALSE(text.empty()) << path;
 }
 
 }  // namespace plimsoll::cli_test
