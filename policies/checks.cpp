@@ -26,6 +26,29 @@ bool selects_alike(const Selector& a, const Selector& b) {
   return true;
 }
 
+void check_change(const Policy& policy, const SetStep& set, Diagnostics& out) {
+  const FieldInfo& field = fields()[set.field];
+  const std::string name(field.name);
+  const LimitValue* base = limit_of(policy.limits, name);
+  const auto number = base == nullptr ? std::nullopt : number_of(field, base->text);
+  const std::string bound = *set.change > 0 ? "'up to " : "'down to ";
+  if (base != nullptr && !number) {
+    out.error(set.place, "set." + name + ": a share of what there is, but spec.limits sets it to max");
+  } else if (base == nullptr) {
+    out.warning(set.place, "set." + name +
+                               ": a share of what there is; refused for a container that has no " + name +
+                               ", expected it in spec.limits too");
+  }
+  if (!set.bound) {
+    out.warning(set.place, "set." + name +
+                               ": a change without a bound goes on each time the rule fires, expected " +
+                               bound + std::string(example(unit_of(field))) + "'");
+  } else if (number && (*set.change > 0 ? *set.bound <= *number : *set.bound >= *number)) {
+    out.error(set.place,
+              "set." + name + ": the bound is passed already by spec.limits, so that nothing would change");
+  }
+}
+
 }  // namespace
 
 void check_limits(const std::vector<LimitValue>& limits, Diagnostics& out) {
@@ -50,27 +73,7 @@ void check_limits(const std::vector<LimitValue>& limits, Diagnostics& out) {
 void check_changes(const Policy& policy, const Rule& rule, Diagnostics& out) {
   for (const Step& step : rule.then) {
     const auto* set = std::get_if<SetStep>(&step);
-    if (set == nullptr || !set->change) continue;
-    const FieldInfo& field = fields()[set->field];
-    const std::string name(field.name);
-    const LimitValue* base = limit_of(policy.limits, name);
-    const auto number = base == nullptr ? std::nullopt : number_of(field, base->text);
-    const std::string bound = *set->change > 0 ? "'up to " : "'down to ";
-    if (base != nullptr && !number) {
-      out.error(set->place, "set." + name + ": a share of what there is, but spec.limits sets it to max");
-    } else if (base == nullptr) {
-      out.warning(set->place, "set." + name +
-                                  ": a share of what there is; refused for a container that has no " + name +
-                                  ", expected it in spec.limits too");
-    }
-    if (!set->bound) {
-      out.warning(set->place, "set." + name +
-                                  ": a change without a bound goes on each time the rule fires, expected " +
-                                  bound + std::string(example(unit_of(field))) + "'");
-    } else if (number && (*set->change > 0 ? *set->bound <= *number : *set->bound >= *number)) {
-      out.error(set->place,
-                "set." + name + ": the bound is passed already by spec.limits, so that nothing would change");
-    }
+    if (set != nullptr && set->change) check_change(policy, *set, out);
   }
 }
 
@@ -81,7 +84,9 @@ void warn_of_ties(const std::vector<Policy>& policies, std::vector<Diagnostic>& 
       const Policy& b = policies[j];
       if (a.priority != b.priority || a.host || b.host || !selects_alike(a.select, b.select)) continue;
       for (const LimitValue& limit : a.limits) {
-        const auto twin = std::ranges::find(b.limits, limit.field, &LimitValue::field);
+        const auto twin = std::ranges::find_if(b.limits, [&](const LimitValue& other) {
+          return other.field == limit.field && other.device == limit.device;
+        });
         if (twin == b.limits.end() || twin->text == limit.text) continue;
         out.push_back({b.file, twin->place,
                        "policies '" + a.name + "' and '" + b.name + "' have the same priority and both set " +

@@ -33,6 +33,7 @@ struct LimitValue {
   FieldId field = 0;
   std::string text;
   Place place;
+  std::string device;  // as the policy names it, where the field is per device
 };
 
 struct SetStep {
@@ -89,6 +90,9 @@ struct Policy {
 struct PolicySet {
   std::vector<Policy> policies;
 };
+
+// The disks that its limits name, each once.
+std::vector<std::string> devices_of(const PolicySet& set);
 
 struct LoadOutcome {
   std::shared_ptr<const PolicySet> set;  // null where there is an error

@@ -127,7 +127,7 @@ void Engine::evaluate_container(const model::ContainerSample& one, const model::
   if (!paused_) compare(turn, merge(turn));
 }
 
-Decision Engine::decision(const Turn& turn, const std::string& policy, const std::string& rule,
+Decision Engine::decision(const Turn& turn, std::string_view policy, std::string_view rule,
                           bool audit) const {
   Decision made;
   made.container = turn.ref;

@@ -48,6 +48,14 @@ class Engine {
   // From the next evaluation on. State of rules whose text is unchanged is kept; overlays of others are taken
   // back.
   void use(std::shared_ptr<const PolicySet> set);
+  // The disks that policies name (devices_of), as this host has them now; call it again when disks may have
+  // come or gone. One that is not there: a limit of it is refused with `problem`. "8:0" stands for itself
+  // where it is not named.
+  struct Disk {
+    std::string number;   // "8:0"
+    std::string problem;  // where there is no number
+  };
+  void use_devices(std::map<std::string, Disk> disks) { disks_ = std::move(disks); }
   void pause(bool paused) { paused_ = paused; }
 
   std::vector<model::Decision> evaluate(const model::Snapshot& snapshot,
@@ -78,6 +86,17 @@ class Engine {
   struct RuleKey {
     std::string policy, rule;
     auto operator<=>(const RuleKey&) const = default;
+  };
+  // Looked up for each rule of each container in each tick, without making the strings of a key.
+  struct RuleName {
+    std::string_view policy, rule;
+    RuleName(const Policy& of, const Rule& named) : policy(of.name), rule(named.name) {}
+    RuleName(const RuleKey& key) : policy(key.policy), rule(key.rule) {}  // NOLINT: a key is a name
+    auto operator<=>(const RuleName&) const = default;
+  };
+  struct RuleOrder {
+    using is_transparent = void;
+    bool operator()(const RuleName& a, const RuleName& b) const { return a < b; }
   };
   struct RuleRun {
     std::string fingerprint;
@@ -115,11 +134,11 @@ class Engine {
     // What selects it, lowest priority first; found anew when its ref or the set is another one.
     std::vector<const Policy*> selected;
     std::shared_ptr<const PolicySet> selected_from;
-    std::map<RuleKey, RuleRun> rules;
-    std::map<FieldId, Held> fields;
+    std::map<RuleKey, RuleRun, RuleOrder> rules;
+    std::map<FieldKey, Held> fields;
     // Original values just written back, and the sample that this was decided on: until a newer one comes,
     // the sample still shows the value that was taken away.
-    std::map<FieldId, std::pair<BootTime, std::string>> given_back;
+    std::map<FieldKey, std::pair<BootTime, std::string>> given_back;
     std::optional<BootTime> thaw_at;
     std::string frozen_by_policy, frozen_by_rule;
     std::uint64_t seen = 0;
@@ -127,17 +146,17 @@ class Engine {
   class View;
   struct Turn;  // one container's evaluation
   struct Wanted {
-    std::string value, policy, rule;
+    std::string_view value, policy, rule;  // of the policy, or of its rule's run
     bool audit = false, force = false;
     model::Cause cause = model::Cause::kLimit;
     const RuleRun* run = nullptr;  // whose overlay it is
   };
-  using Wishes = std::map<FieldId, Wanted>;
+  using Wishes = std::map<FieldKey, Wanted>;
 
   // Every limit and overlay of the policies that select the container, lowest priority first:
   // visit(policy, rule or null, run or null, field, value).
   template <typename Visit>
-  static void each_wish(const Tracked& tracked, Visit visit);
+  void each_wish(const Tracked& tracked, Visit visit) const;
   void due(BootTime at) { due_ = due_ ? std::min(*due_, at) : at; }
   bool untouchable(const std::string& cgroup) const;
   void evaluate_container(const model::ContainerSample& one, const model::Snapshot& snapshot);
@@ -155,24 +174,25 @@ class Engine {
                  const KillStep& step);
   Wishes merge(Turn& turn) const;
   void compare(Turn& turn, const Wishes& wanted);
-  void hold(Turn& turn, FieldId id, const Wishes& wanted);
-  void give_back(Turn& turn, FieldId id, Held& held);
-  static std::string original_of(const Turn& turn, FieldId id);
-  static std::string refusal_of(const Turn& turn, FieldId id, const Wishes& wanted);
+  void hold(Turn& turn, const FieldKey& key, const Wishes& wanted);
+  void give_back(Turn& turn, const FieldKey& key, Held& held);
+  static std::string original_of(const Turn& turn, const FieldKey& key);
+  std::string refusal_of(const Turn& turn, const FieldKey& key, const Wishes& wanted) const;
   static bool stays_idle(const Turn& turn, const Wishes& wanted);
   RuleState state_of(const Policy& policy, const Rule& rule, const Tracked* tracked, BootTime now,
                      const SignalSource* source) const;
   void explain_policies(const model::ContainerRef& ref, Explanation& told) const;
-  static void explain_fields(const Tracked* tracked, const model::Sample* sample, BootTime now,
-                             Explanation& told);
+  void explain_fields(const Tracked* tracked, const model::Sample* sample, BootTime now,
+                      Explanation& told) const;
   template <typename Filter>
   void explain_host_rules(const model::Snapshot* snapshot, Explanation& told, Filter filter) const;
-  model::Decision decision(const Turn& turn, const std::string& policy, const std::string& rule,
+  model::Decision decision(const Turn& turn, std::string_view policy, std::string_view rule,
                            bool audit) const;
   std::string filled(const Turn& turn, const std::string& text) const;
 
   EngineOptions options_;
   std::shared_ptr<const PolicySet> set_ = std::make_shared<const PolicySet>();
+  std::map<std::string, Disk> disks_;
   History::Wanted windows_, host_windows_;
   bool paused_ = false;
   std::unordered_map<std::uint64_t, Tracked> tracked_;  // by inode

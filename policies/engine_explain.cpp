@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <ranges>
+#include <set>
 
 #include "policies/engine_turn.h"
 
@@ -63,10 +64,25 @@ RulePhase phase_of(const RuleState& state, bool again, bool paused) {
   return holding ? RulePhase::kHolding : RulePhase::kIdle;
 }
 
-template <typename Map>
-const typename Map::mapped_type* find_in(const Map& map, const typename Map::key_type& key) {
+template <typename Map, typename Key>
+const typename Map::mapped_type* find_in(const Map& map, const Key& key) {
   const auto found = map.find(key);
   return found == map.end() ? nullptr : &found->second;
+}
+
+// The limits of disks that the cgroup has, whoever set them.
+void limited_disks(const model::Limits& limits, std::set<FieldKey>& keys) {
+  for (FieldId id = 0; id < fields().size(); ++id) {
+    if (!fields()[id].per_device) continue;
+    if (fields()[id].name == "io.weight") {
+      if (!limits.io_weight) continue;
+      for (const auto& [disk, weight] : limits.io_weight->devices) keys.emplace(id, to_string(disk));
+    } else if (limits.io_max) {
+      for (const model::IoMax& one : *limits.io_max) {
+        keys.emplace(id, to_string(model::DeviceNumber{one.major, one.minor}));
+      }
+    }
+  }
 }
 
 // May a rule of a HostPolicy choose this container as victim? `why_not` is the last reason against it.
@@ -89,7 +105,7 @@ RuleState Engine::state_of(const Policy& policy, const Rule& rule, const Tracked
   state.rule = rule.name;
   state.audit = policy.mode == Mode::kAudit;
   state.steps = rule.then.size();
-  const RuleRun* run = tracked == nullptr ? nullptr : find_in(tracked->rules, {policy.name, rule.name});
+  const RuleRun* run = tracked == nullptr ? nullptr : find_in(tracked->rules, RuleName(policy, rule));
   state.when = state_of_condition(rule.when, run == nullptr ? nullptr : &run->when_timers, now, source);
   if (rule.until) {
     const bool timed = run != nullptr && run->active;
@@ -140,13 +156,21 @@ void Engine::explain_policies(const model::ContainerRef& ref, Explanation& told)
 }
 
 void Engine::explain_fields(const Tracked* tracked, const model::Sample* sample, BootTime now,
-                            Explanation& told) {
+                            Explanation& told) const {
+  std::set<FieldKey> keys;
   for (FieldId id = 0; id < fields().size(); ++id) {
+    if (!fields()[id].per_device) keys.insert(id);
+  }
+  if (tracked != nullptr) {
+    for (const auto& [key, held] : tracked->fields) keys.insert(key);
+  }
+  if (sample != nullptr) limited_disks(sample->limits, keys);
+  for (const FieldKey& key : keys) {
     FieldState state;
-    state.field = fields()[id].name;
-    if (sample != nullptr) state.now = field_now(id, sample->limits).value_or("");
-    const Held* held = tracked == nullptr ? nullptr : find_in(tracked->fields, id);
-    if (held != nullptr) {
+    state.field = fields()[key.id].name;
+    state.device = key.device;
+    if (sample != nullptr) state.now = field_now(key, sample->limits).value_or("");
+    if (const Held* held = tracked == nullptr ? nullptr : find_in(tracked->fields, key)) {
       state.wanted = held->wanted;
       state.original = held->original;
       state.policy = held->policy;
@@ -159,9 +183,11 @@ void Engine::explain_fields(const Tracked* tracked, const model::Sample* sample,
     if (!state.now.empty() || !state.wanted.empty()) told.fields.push_back(std::move(state));
   }
   if (tracked == nullptr) return;
-  each_wish(*tracked, [&](const Policy& policy, const Rule* rule, const RuleRun*, FieldId id,
+  each_wish(*tracked, [&](const Policy& policy, const Rule* rule, const RuleRun*, const FieldKey& key,
                           const std::string& value) {
-    const auto field = std::ranges::find(told.fields, fields()[id].name, &FieldState::field);
+    const auto field = std::ranges::find_if(told.fields, [&](const FieldState& state) {
+      return state.field == fields()[key.id].name && state.device == key.device;
+    });
     const std::string by = rule == nullptr ? "limits" : rule->name;
     if (field == told.fields.end() || (field->policy == policy.name && field->rule == by)) return;
     field->overruled.insert(field->overruled.begin(), {policy.name, by, value});

@@ -19,8 +19,8 @@ using model::Decision;
 Engine::Wishes Engine::merge(Turn& turn) const {
   Wishes wanted;
   // Lowest priority first: the last word counts.
-  each_wish(turn.tracked, [&](const Policy& policy, const Rule* rule, const RuleRun* run, FieldId field,
-                              const std::string& value) {
+  each_wish(turn.tracked, [&](const Policy& policy, const Rule* rule, const RuleRun* run,
+                              const FieldKey& field, const std::string& value) {
     const bool audit = policy.mode == Mode::kAudit;
     // An audited wish must not push an enforced one aside.
     const auto found = wanted.find(field);
@@ -31,14 +31,18 @@ Engine::Wishes Engine::merge(Turn& turn) const {
                          return set != nullptr && set->force;
                        });
     const Cause cause = rule != nullptr ? Cause::kRule : (released ? Cause::kUntil : Cause::kLimit);
-    wanted[field] = {value, policy.name, rule == nullptr ? "limits" : rule->name, audit, force, cause, run};
+    wanted[field] = {value, policy.name, rule == nullptr ? std::string_view("limits") : rule->name,
+                     audit, force,       cause,
+                     run};
   });
   return wanted;
 }
 
 void Engine::compare(Turn& turn, const Wishes& wanted) {
   const bool idle = stays_idle(turn, wanted);
-  const auto without_effect = [&](FieldId id) { return idle && fields()[id].name == "cpu.weight"; };
+  const auto without_effect = [&](const FieldKey& key) {
+    return idle && fields()[key.id].name == "cpu.weight";
+  };
   for (auto entry = turn.tracked.fields.begin(); entry != turn.tracked.fields.end();) {
     const auto want = wanted.find(entry->first);
     // A policy that went from enforce to audit lets go of what it held.
@@ -74,16 +78,21 @@ bool Engine::stays_idle(const Turn& turn, const Wishes& wanted) {
 }
 
 // What the field was before us. A sample from before a value was given back still shows the value of then.
-std::string Engine::original_of(const Turn& turn, FieldId id) {
-  const auto given = turn.tracked.given_back.find(id);
+std::string Engine::original_of(const Turn& turn, const FieldKey& key) {
+  const auto given = turn.tracked.given_back.find(key);
   if (given != turn.tracked.given_back.end() && turn.now <= given->second.first) return given->second.second;
-  return field_now(id, turn.sample->limits).value_or("");
+  return field_now(key, turn.sample->limits).value_or("");
 }
 
-std::string Engine::refusal_of(const Turn& turn, FieldId id, const Wishes& wanted) {
-  const FieldInfo& field = fields()[id];
-  const Wanted& want = wanted.at(id);
-  if (!field_now(id, turn.sample->limits)) {
+std::string Engine::refusal_of(const Turn& turn, const FieldKey& key, const Wishes& wanted) const {
+  const FieldInfo& field = fields()[key.id];
+  const Wanted& want = wanted.at(key);
+  if (field.per_device) {
+    const auto disk = disks_.find(key.device);
+    if (disk != disks_.end() && disk->second.number.empty()) return disk->second.problem;
+    if (key.device.starts_with('/')) return key.device + ": not known as a block device of this host";
+  }
+  if (!field_now(key, turn.sample->limits)) {
     return "this cgroup has no " + std::string(field.file) + ": its controller is off";
   }
   if (field.name == "cpu.burst") {
@@ -104,12 +113,12 @@ std::string Engine::refusal_of(const Turn& turn, FieldId id, const Wishes& wante
          " would kill; set force: true to do it";
 }
 
-void Engine::hold(Turn& turn, FieldId id, const Wishes& wanted) {
-  const Wanted& want = wanted.at(id);
-  const auto now = field_now(id, turn.sample->limits);
-  auto [entry, fresh] = turn.tracked.fields.try_emplace(id);
+void Engine::hold(Turn& turn, const FieldKey& key, const Wishes& wanted) {
+  const Wanted& want = wanted.at(key);
+  const auto now = field_now(key, turn.sample->limits);
+  auto [entry, fresh] = turn.tracked.fields.try_emplace(key);
   Held& held = entry->second;
-  if (fresh || (held.audit && !want.audit)) held.original = original_of(turn, id);
+  if (fresh || (held.audit && !want.audit)) held.original = original_of(turn, key);
   if (held.wanted != want.value || held.audit != want.audit) {
     held.wanted = want.value;
     held.audit = want.audit;
@@ -119,10 +128,10 @@ void Engine::hold(Turn& turn, FieldId id, const Wishes& wanted) {
     held.pause = Nanoseconds(0);
     held.in_flight = false;
   }
-  held.policy = want.policy;
-  held.rule = want.rule;
+  if (held.policy != want.policy) held.policy = want.policy;
+  if (held.rule != want.rule) held.rule = want.rule;
   if (held.effective && turn.now <= *held.effective) return;
-  const std::string& expected = held.accepted.empty() ? want.value : held.accepted;
+  const std::string_view expected = held.accepted.empty() ? want.value : std::string_view(held.accepted);
   if (now && *now == expected) {
     held.accepted = expected;
     held.in_flight = false;
@@ -141,22 +150,24 @@ void Engine::hold(Turn& turn, FieldId id, const Wishes& wanted) {
     made.breach = want.run->breach;
     made.seen = want.run->seen;
   }
-  made.action = model::SetFile{std::string(fields()[id].file), want.value, now.value_or("")};
-  made.refusal = refusal_of(turn, id, wanted);
+  made.action = model::SetFile{std::string(fields()[key.id].file), file_text(key, std::string(want.value)),
+                               file_text(key, now.value_or(""))};
+  made.refusal = refusal_of(turn, key, wanted);
   held.in_flight = true;
   if (want.audit) held.next_try = BootTime{Nanoseconds::max()};  // said once, not at every tick
   out_.push_back(std::move(made));
 }
 
-void Engine::give_back(Turn& turn, FieldId id, Held& held) {
-  const auto now = field_now(id, turn.sample->limits);
+void Engine::give_back(Turn& turn, const FieldKey& key, Held& held) {
+  const auto now = field_now(key, turn.sample->limits);
   if (held.audit || held.accepted.empty() || held.original.empty()) return;
-  turn.tracked.given_back[id] = {turn.now, held.original};
+  turn.tracked.given_back[key] = {turn.now, held.original};
   const bool stale = held.effective && turn.now <= *held.effective;
   if (!now || (*now == held.original && !stale)) return;
   Decision made = decision(turn, held.policy, held.rule, false);
   made.cause = Cause::kUntil;
-  made.action = model::SetFile{std::string(fields()[id].file), held.original, *now};
+  made.action =
+      model::SetFile{std::string(fields()[key.id].file), file_text(key, held.original), file_text(key, *now)};
   out_.push_back(std::move(made));
 }
 
@@ -165,10 +176,10 @@ void Engine::report(const Decision& decision, const model::DecisionRecord& recor
   if (set == nullptr) return;
   const auto tracked = tracked_.find(decision.container->id.inode);
   if (tracked == tracked_.end()) return;
-  for (auto& [id, held] : tracked->second.fields) {
-    if (fields()[id].file != set->file || held.wanted != set->value) continue;
+  for (auto& [key, held] : tracked->second.fields) {
+    if (fields()[key.id].file != set->file || file_text(key, held.wanted) != set->value) continue;
     if (record.outcome == to_string(model::Outcome::kDone)) {
-      held.accepted = record.after;
+      held.accepted = value_in(key, record.after);
       held.problem.clear();
       held.effective = decision.breach + record.breach_to_effect;
       held.next_try.reset();

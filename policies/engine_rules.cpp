@@ -11,7 +11,11 @@ using model::Cause;
 using model::Decision;
 
 void Engine::run_rule(Turn& turn, const Policy& policy, const Rule& rule) {
-  RuleRun& run = turn.tracked.rules[{policy.name, rule.name}];
+  auto known = turn.tracked.rules.find(RuleName(policy, rule));
+  if (known == turn.tracked.rules.end()) {
+    known = turn.tracked.rules.emplace(RuleKey{policy.name, rule.name}, RuleRun{}).first;
+  }
+  RuleRun& run = known->second;
   if (run.fingerprint.empty()) run.fingerprint = state_key(policy, rule);
   run.why = {};
   run.truth = rule.when.test(turn.view, turn.now, run.when_timers, &run.why);

@@ -28,8 +28,9 @@ std::string Engine::save() const {
   json containers = json::array();
   for (const auto& [inode, tracked] : tracked_) {
     json held_fields = json::array();
-    for (const auto& [id, held] : tracked.fields) {
-      held_fields.push_back({{"field", fields()[id].name},
+    for (const auto& [key, held] : tracked.fields) {
+      held_fields.push_back({{"field", fields()[key.id].name},
+                             {"device", key.device},
                              {"original", held.original},
                              {"wanted", held.wanted},
                              {"accepted", held.accepted},
@@ -100,7 +101,7 @@ Result<> Engine::restore(const std::string& text) {
         held.rule = saved.at("rule");
         held.audit = saved.at("audit");
         if (held.audit) held.next_try = BootTime{Nanoseconds::max()};
-        tracked.fields[*id] = std::move(held);
+        tracked.fields[FieldKey(*id, saved.at("device").get<std::string>())] = std::move(held);
       }
       const auto thaw = one.at("thaw_at").get<std::int64_t>();
       if (thaw >= 0) tracked.thaw_at = BootTime{Nanoseconds(thaw)};

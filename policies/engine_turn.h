@@ -33,18 +33,23 @@ struct Engine::Turn {
   const model::Snapshot& snapshot;
   BootTime now;  // when the values were sampled: timers run by it
   const View& view;
-  std::set<FieldId> released;  // by an `until` in this turn
+  std::set<FieldKey> released;  // by an `until` in this turn
 };
 
 template <typename Visit>
-void Engine::each_wish(const Tracked& tracked, Visit visit) {
+void Engine::each_wish(const Tracked& tracked, Visit visit) const {
   for (const Policy* policy : tracked.selected) {
-    for (const LimitValue& limit : policy->limits) visit(*policy, nullptr, nullptr, limit.field, limit.text);
+    for (const LimitValue& limit : policy->limits) {
+      const auto disk = limit.device.empty() ? disks_.end() : disks_.find(limit.device);
+      const bool known = disk != disks_.end() && !disk->second.number.empty();
+      visit(*policy, nullptr, nullptr, FieldKey(limit.field, known ? disk->second.number : limit.device),
+            limit.text);
+    }
     for (const Rule& rule : policy->rules) {
-      const auto run = tracked.rules.find({policy->name, rule.name});
+      const auto run = tracked.rules.find(RuleName(*policy, rule));
       if (run == tracked.rules.end()) continue;
       for (const auto& [field, value] : run->second.overlay)
-        visit(*policy, &rule, &run->second, field, value);
+        visit(*policy, &rule, &run->second, FieldKey(field), value);
     }
   }
 }

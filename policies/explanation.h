@@ -25,6 +25,7 @@ struct PolicyState {
 // One limit of the cgroup, held by a policy or not. Texts are the kernel's; empty where not known.
 struct FieldState {
   std::string field;         // "memory.high"
+  std::string device;        // "8:0", for the limits of a disk
   std::string wanted;        // by the policy that has the last word; empty: nobody holds it
   std::string now;           // in the last sample
   std::string original;      // before the first write, and again once nobody holds it

@@ -121,7 +121,7 @@ class Expression {
     double number = 0;
     Nanoseconds duration{0};
   };
-  friend class ExpressionParser;
+  friend class ExpressionBuilder;
 
   Reading number_at(std::uint16_t index, const SignalSource& source) const;
   static std::string_view op_text(Op op);

@@ -2,39 +2,25 @@
 // on the way, so that an error names the place of the operator that joins what cannot be joined.
 #include <algorithm>
 #include <array>
-#include <cctype>
 
-#include "policies/expression.h"
+#include "policies/expression_builder.h"
+#include "policies/expression_tokens.h"
 #include "policies/spelling.h"
 
 namespace plimsoll::policies {
 namespace {
 
 constexpr std::size_t kLongestText = 4096;
-constexpr std::size_t kMostNodes = 512;
 constexpr int kDeepest = 64;
 constexpr Nanoseconds kLongestWindow = std::chrono::hours(1);
 
 constexpr std::array<std::string_view, 7> kFunctions = {"avg", "max", "min", "rate", "p50", "p95", "p99"};
 
-struct Token {
-  enum class Kind { kEnd, kNumber, kWord, kSymbol };
-  Kind kind = Kind::kEnd;
-  std::size_t at = 0;
-  std::string_view text;
-};
-
-bool word_char(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '.'; }
-bool digit(char c) { return c >= '0' && c <= '9'; }
-
-}  // namespace
-
 class ExpressionParser {
  public:
   using Error = ExpressionError;
-  ExpressionParser(std::string_view text, Expression::Options options) : text_(text), options_(options) {
-    out_.text_ = text;
-  }
+  ExpressionParser(std::string_view text, Expression::Options options)
+      : text_(text), options_(options), tokens_(text), builder_(text) {}
 
   std::expected<Expression, Error> condition() {
     if (start()) {
@@ -62,7 +48,7 @@ class ExpressionParser {
   }
 
  private:
-  using Op = Expression::Op;
+  using Op = ExpressionBuilder::Op;
   // What a rule gave: a node, and either a truth or a value of a type.
   struct Part {
     std::uint16_t node = 0;
@@ -73,8 +59,8 @@ class ExpressionParser {
 
   static std::string of(Type type) { return std::string(describe(type.unit)); }
   static bool fits(Type type, Unit wanted) {
-    return comparable(type, {wanted, false, false}) &&
-           !(type.unit == Unit::kBytesPerSecond && wanted == Unit::kBytes);
+    if (type.unit == Unit::kBytesPerSecond && wanted == Unit::kBytes) return false;
+    return comparable(type, {wanted, false, false});
   }
 
   bool start() {
@@ -86,94 +72,53 @@ class ExpressionParser {
     return !error_;
   }
   void finish(const Part& part) {
-    if (!error_ && token_.kind != Token::Kind::kEnd) {
-      complain(token_.at, "unexpected " + shown() + ", expected an operator, and, or, for, or the end");
+    if (!error_ && here().kind != Token::Kind::kEnd) {
+      complain(here().at, "unexpected " + shown() + ", expected an operator, and, or, for, or the end");
     }
-    out_.root_ = part.node;
+    root_ = part.node;
   }
   std::expected<Expression, Error> result() {
     if (error_) return std::unexpected(*error_);
-    return std::move(out_);
+    return std::move(builder_).finish(root_);
   }
 
   // Only the first error of an expression is told: what follows it is mostly its echo.
   void complain(std::size_t at, std::string message) {
     if (!error_) error_ = Error{at, std::move(message)};
-    token_ = {Token::Kind::kEnd, text_.size(), {}};
+    tokens_.stop();
   }
-  std::string shown() const { return token_.kind == Token::Kind::kEnd ? "end" : quoted(token_.text); }
+  std::string shown() const { return here().kind == Token::Kind::kEnd ? "end" : quoted(here().text); }
 
   void next() {
     if (error_) return;
-    end_ = token_.at + token_.text.size();
-    while (at_ < text_.size() && std::isspace(static_cast<unsigned char>(text_[at_])) != 0) ++at_;
-    const std::size_t begin = at_;
-    if (begin == text_.size()) {
-      token_ = {Token::Kind::kEnd, begin, {}};
-      return;
-    }
-    const char c = text_[begin];
-    Token::Kind kind = Token::Kind::kSymbol;
-    if (digit(c) || (c == '.' && begin + 1 < text_.size() && digit(text_[begin + 1]))) {
-      kind = Token::Kind::kNumber;
-      while (at_ < text_.size() && word_char(text_[at_])) ++at_;
-      if (at_ < text_.size() && text_[at_] == '%') {
-        ++at_;
-      } else if (rate_suffix()) {
-        at_ += 2;
-      }
-    } else if (word_char(c)) {
-      kind = Token::Kind::kWord;
-      while (at_ < text_.size() && word_char(text_[at_])) ++at_;
-    } else {
-      const std::string_view two = text_.substr(begin, 2);
-      at_ += two == "<=" || two == ">=" || two == "==" || two == "!=" ? 2 : 1;
-      if (two[0] != '<' && two[0] != '>' && two != "==" && two != "!=" &&
-          std::string_view("()+-*/,").find(two[0]) == std::string_view::npos) {
-        complain(begin, two[0] == '=' ? "unexpected '=', expected == for a comparison"
-                                      : "unexpected " + quoted(text_.substr(begin, 1)) +
-                                            ", expected a signal, a quantity or an operator");
-        return;
-      }
-    }
-    token_ = {kind, begin, text_.substr(begin, at_ - begin)};
-  }
-  // "1MiB/s", but not the division in "1MiB/swap".
-  bool rate_suffix() const {
-    return text_.substr(at_, 2) == "/s" && (at_ + 2 >= text_.size() || !word_char(text_[at_ + 2]));
+    if (auto error = tokens_.next()) complain(error->at, std::move(error->message));
   }
 
+  const Token& here() const { return tokens_.token(); }
+
   bool take(std::string_view text) {
-    if (token_.kind == Token::Kind::kEnd || token_.text != text) return false;
+    if (here().kind == Token::Kind::kEnd || here().text != text) return false;
     next();
     return true;
   }
   void expect(std::string_view text) {
     if (!error_ && !take(text)) {
-      complain(token_.at, "unexpected " + shown() + ", expected '" + std::string(text) + "'");
+      complain(here().at, "unexpected " + shown() + ", expected '" + std::string(text) + "'");
     }
   }
 
-  std::uint16_t add(Expression::Node node) {
-    if (out_.nodes_.size() >= kMostNodes) {
-      complain(token_.at, "more than 512 parts in one expression");
-      return 0;
-    }
-    out_.nodes_.push_back(node);
-    return static_cast<std::uint16_t>(out_.nodes_.size() - 1);
+  std::uint16_t checked(std::uint16_t node) {
+    if (builder_.overflown()) complain(here().at, "more than 512 parts in one expression");
+    return node;
   }
   std::uint16_t join(Op op, std::uint16_t left, std::uint16_t right = 0) {
-    Expression::Node node;
-    node.op = op;
-    node.left = left;
-    node.right = right;
-    return add(node);
+    return checked(builder_.join(op, left, right));
   }
 
   // Counts the nesting for as long as it lives.
   struct Deeper {
     explicit Deeper(ExpressionParser& parser) : parser_(parser) {
-      if (++parser_.depth_ > kDeepest) parser_.complain(parser_.token_.at, "nested deeper than 64 levels");
+      if (++parser_.depth_ > kDeepest) parser_.complain(parser_.here().at, "nested deeper than 64 levels");
     }
     ~Deeper() { --parser_.depth_; }
     Deeper(const Deeper&) = delete;
@@ -191,7 +136,7 @@ class ExpressionParser {
   template <typename Rule>
   Part joined(std::string_view word, Op op, Rule rule) {
     Part left = rule();
-    while (!error_ && token_.kind == Token::Kind::kWord && token_.text == word) {
+    while (!error_ && here().kind == Token::Kind::kWord && here().text == word) {
       want_truth(left);
       next();
       const Part right = rule();
@@ -208,8 +153,8 @@ class ExpressionParser {
 
   Part negated() {
     const Deeper deeper(*this);
-    const std::size_t at = token_.at;
-    if (!error_ && token_.kind == Token::Kind::kWord && take("not")) {
+    const std::size_t at = here().at;
+    if (!error_ && here().kind == Token::Kind::kWord && take("not")) {
       const Part inner = negated();
       want_truth(inner);
       return {join(Op::kNot, inner.node), true, {}, at};
@@ -219,21 +164,16 @@ class ExpressionParser {
 
   Part held() {
     Part part = comparison();
-    if (error_ || token_.kind != Token::Kind::kWord || token_.text != "for") return part;
-    if (!part.truth) complain(token_.at, "'for' stands behind a comparison, not behind " + of(part.type));
+    if (error_ || here().kind != Token::Kind::kWord || here().text != "for") return part;
+    if (!part.truth) complain(here().at, "'for' stands behind a comparison, not behind " + of(part.type));
     next();
-    Expression::Node node;
-    node.op = Op::kFor;
-    node.left = part.node;
-    node.duration = duration("for");
-    node.timer = static_cast<std::uint16_t>(out_.holds_.size());
-    out_.holds_.push_back({part.at, end_ - part.at, node.duration});
-    part.node = add(node);
+    const Nanoseconds length = duration("for");
+    part.node = checked(builder_.hold(part.node, part.at, tokens_.last_end() - part.at, length));
     return part;
   }
 
   Nanoseconds duration(std::string_view what) {
-    const Token token = token_;
+    const Token token = here();
     next();
     if (token.kind == Token::Kind::kNumber) {
       if (const auto parsed = parse_duration(token.text); parsed && parsed->count() > 0) return *parsed;
@@ -256,23 +196,22 @@ class ExpressionParser {
 
   Part comparison() {
     const Part left = additive();
-    const Token operation = token_;
+    const Token operation = here();
     const auto op = comparison_op(operation);
     if (error_ || !op) return left;
     next();
     const Part right = additive();
-    const std::size_t right_end = end_;
+    const std::size_t right_end = tokens_.last_end();
     if (error_) return left;
     if (left.truth || right.truth) {
       complain(operation.at, "a comparison stands beside " + quoted(operation.text) + ", expected a value");
     } else if (!comparable(left.type, right.type)) {
       complain(operation.at, "compares " + of(left.type) + " with " + of(right.type) + hint(left, right));
-    } else if (comparison_op(token_)) {
-      complain(token_.at, "a second comparison in a row, expected and, or, for, or the end");
+    } else if (comparison_op(here())) {
+      complain(here().at, "a second comparison in a row, expected and, or, for, or the end");
     }
     const std::uint16_t node = join(*op, left.node, right.node);
-    const Unit unit = (left.type.literal ? right : left).type.unit;
-    out_.comparisons_.push_back({node, left.at, right_end - left.at, unit});
+    builder_.compares(node, left.at, right_end - left.at, (left.type.literal ? right : left).type.unit);
     return {node, true, {}, left.at};
   }
   // What was probably meant, from the side that is not a literal.
@@ -296,9 +235,9 @@ class ExpressionParser {
   Part arithmetic(std::string_view first, std::string_view second, Op first_op, Op second_op, Rule rule,
                   First first_type, Second second_type) {
     Part left = rule();
-    while (!error_ && token_.kind == Token::Kind::kSymbol &&
-           (token_.text == first || token_.text == second)) {
-      const Token operation = token_;
+    while (!error_ && here().kind == Token::Kind::kSymbol &&
+           (here().text == first || here().text == second)) {
+      const Token operation = here();
       next();
       const Part right = rule();
       if (error_) break;
@@ -320,7 +259,7 @@ class ExpressionParser {
   Part factor() {
     const Deeper deeper(*this);
     if (error_) return {};
-    const Token token = token_;
+    const Token token = here();
     if (token.kind == Token::Kind::kNumber) return quantity();
     if (token.kind == Token::Kind::kWord) return word();
     if (take("-")) {
@@ -339,37 +278,32 @@ class ExpressionParser {
   }
 
   Part quantity() {
-    const Token token = token_;
+    const Token token = here();
     const auto parsed = parse_quantity(token.text);
     if (!parsed) {
       complain(token.at, parsed.error().message());
       return {};
     }
     next();
-    Expression::Node node;
-    node.number = parsed->value;
-    const Part number{add(node), false, parsed->type, token.at};
-    if (parsed->type.unit != Unit::kShare || token_.kind != Token::Kind::kWord || !take("of")) return number;
+    const Part number{checked(builder_.number(parsed->value)), false, parsed->type, token.at};
+    if (parsed->type.unit != Unit::kShare || here().kind != Token::Kind::kWord || !take("of")) return number;
     const Part whole = factor();
     if (whole.truth) complain(whole.at, "a condition stands behind 'of', expected a value");
     return {join(Op::kMultiply, number.node, whole.node), false, whole.type, token.at};
   }
 
   Part word() {
-    const Token token = token_;
+    const Token token = here();
     if (token.text == "of" || token.text == "for" || token.text == "and" || token.text == "or" ||
         token.text == "not") {
       complain(token.at, "unexpected " + shown() + ", expected a signal or a quantity");
       return {};
     }
     next();
-    if (token_.kind == Token::Kind::kSymbol && token_.text == "(") return window(token);
+    if (here().kind == Token::Kind::kSymbol && here().text == "(") return window(token);
     const auto signal = signal_of(token);
     if (!signal) return {};
-    Expression::Node node;
-    node.op = Op::kSignal;
-    node.signal = *signal;
-    return {add(node), false, {signals()[*signal].unit, false, false}, token.at};
+    return {checked(builder_.signal(*signal)), false, {signals()[*signal].unit, false, false}, token.at};
   }
 
   std::optional<SignalId> signal_of(const Token& token) {
@@ -384,7 +318,7 @@ class ExpressionParser {
       complain(token.at, name + " is a signal of one container, expected a host.* signal in a HostPolicy");
       return std::nullopt;
     }
-    if (std::ranges::find(out_.signals_, *found) == out_.signals_.end()) out_.signals_.push_back(*found);
+    builder_.reads(*found);
     return found;
   }
 
@@ -396,23 +330,19 @@ class ExpressionParser {
       return {};
     }
     next();
-    const Token signal_token = token_;
+    const Token signal_token = here();
     const auto signal = signal_of(signal_token);
     next();
     expect(",");
-    const std::size_t duration_at = token_.at;
+    const std::size_t duration_at = here().at;
     const Nanoseconds length = duration(",");
     expect(")");
     if (error_ || !signal) return {};
     if (length > kLongestWindow)
       complain(duration_at, "a window of more than 1h, expected one of 1h at most");
     Type type{signals()[*signal].unit, false, false};
-    Expression::Node node;
-    node.op = Op::kWindow;
-    node.function = static_cast<Function>(found - kFunctions.begin());
-    node.signal = *signal;
-    node.duration = length;
-    if (node.function == Function::kRate) {
+    const auto function = static_cast<Function>(found - kFunctions.begin());
+    if (function == Function::kRate) {
       const auto changed = change_per_second(type.unit);
       if (!changed) {
         complain(signal_token.at,
@@ -421,20 +351,19 @@ class ExpressionParser {
       }
       type.unit = *changed;
     }
-    const std::pair asked{*signal, length};
-    if (std::ranges::find(out_.windows_, asked) == out_.windows_.end()) out_.windows_.push_back(asked);
-    return {add(node), false, type, name.at};
+    return {checked(builder_.window(function, *signal, length)), false, type, name.at};
   }
 
   std::string_view text_;
   Expression::Options options_;
-  Expression out_;
-  std::size_t at_ = 0;
-  Token token_;
-  std::size_t end_ = 0;  // of the token before token_
+  TokenReader tokens_;
+  ExpressionBuilder builder_;
+  std::uint16_t root_ = 0;
   int depth_ = 0;
   std::optional<Error> error_;
 };
+
+}  // namespace
 
 std::expected<Expression, ExpressionError> Expression::condition(std::string_view text, Options options) {
   return ExpressionParser(text, options).condition();

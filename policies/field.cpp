@@ -1,5 +1,6 @@
 #include "policies/field.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 
@@ -21,6 +22,11 @@ constexpr std::array kFields = {
     FieldInfo{"memory.min", "memory.min", FieldKind::kBytes, true, 0, kNoEnd, "0"},
     FieldInfo{"memory.swap", "memory.swap.max", FieldKind::kBytes, true, 0, kNoEnd, "max"},
     FieldInfo{"memory.oom_group", "memory.oom.group", FieldKind::kFlag, false, 0, 1, "0"},
+    FieldInfo{"io.read_bps", "io.max", FieldKind::kBytesPerSecond, true, 1, kNoEnd, "max", true, "rbps"},
+    FieldInfo{"io.write_bps", "io.max", FieldKind::kBytesPerSecond, true, 1, kNoEnd, "max", true, "wbps"},
+    FieldInfo{"io.read_iops", "io.max", FieldKind::kCount, true, 1, 4'294'967'295, "max", true, "riops"},
+    FieldInfo{"io.write_iops", "io.max", FieldKind::kCount, true, 1, 4'294'967'295, "max", true, "wiops"},
+    FieldInfo{"io.weight", "io.weight", FieldKind::kCount, false, 1, 10'000, "default", true, ""},
     FieldInfo{"pids.max", "pids.max", FieldKind::kCount, true, 0, 4'194'304, "max"},
 };
 
@@ -57,7 +63,48 @@ std::optional<std::string> flag_text(const std::optional<bool>& flag) {
   return *flag ? "1" : "0";
 }
 
+using IoKnob = std::optional<Bound<std::uint64_t>> model::IoMax::*;
+constexpr std::array<std::pair<std::string_view, IoKnob>, 4> kIoKnobs = {{
+    {"io.read_bps", &model::IoMax::read_bps},
+    {"io.write_bps", &model::IoMax::write_bps},
+    {"io.read_iops", &model::IoMax::read_iops},
+    {"io.write_iops", &model::IoMax::write_iops},
+}};
+
+// A disk without a line has no limit.
+std::optional<std::string> io_max_text(std::string_view name, const std::string& device,
+                                       const std::optional<std::vector<model::IoMax>>& io_max) {
+  if (!io_max) return std::nullopt;
+  const auto line = std::ranges::find_if(*io_max, [&](const model::IoMax& one) {
+    return to_string(model::DeviceNumber{one.major, one.minor}) == device;
+  });
+  if (line == io_max->end()) return "max";
+  const auto knob = std::ranges::find(kIoKnobs, name, &std::pair<std::string_view, IoKnob>::first);
+  return bound_text((*line).*(knob->second)).value_or("max");
+}
+
+std::optional<std::string> io_weight_text(const std::string& device,
+                                          const std::optional<model::IoWeights>& weights) {
+  if (!weights) return std::nullopt;
+  for (const auto& [number, weight] : weights->devices) {
+    if (to_string(number) == device) return std::to_string(weight);
+  }
+  return "default";
+}
+
 }  // namespace
+
+std::string file_text(const FieldKey& key, const std::string& value) {
+  const FieldInfo& field = kFields[key.id];
+  if (!field.per_device || value.empty()) return value;
+  return key.device + " " + (field.key.empty() ? "" : std::string(field.key) + "=") + value;
+}
+
+std::string value_in(const FieldKey& key, const std::string& text) {
+  const std::string head = file_text(key, "x");
+  const std::size_t skip = kFields[key.id].per_device ? head.size() - 1 : 0;
+  return text.size() >= skip ? text.substr(skip) : text;
+}
 
 std::span<const FieldInfo> fields() { return kFields; }
 std::span<const std::string_view> field_names() { return kNames; }
@@ -77,6 +124,8 @@ Unit unit_of(const FieldInfo& field) {
       return Unit::kBytes;
     case FieldKind::kSeconds:
       return Unit::kSeconds;
+    case FieldKind::kBytesPerSecond:
+      return Unit::kBytesPerSecond;
     default:
       return Unit::kCount;
   }
@@ -116,8 +165,10 @@ std::string field_max_text(const FieldInfo& field) {
   return field.kind == FieldKind::kCores ? "max 100000" : "max";
 }
 
-std::optional<std::string> field_now(FieldId id, const model::Limits& limits) {
-  const std::string_view name = kFields[id].name;
+std::optional<std::string> field_now(const FieldKey& key, const model::Limits& limits) {
+  const std::string_view name = kFields[key.id].name;
+  if (name == "io.weight") return io_weight_text(key.device, limits.io_weight);
+  if (kFields[key.id].per_device) return io_max_text(name, key.device, limits.io_max);
   if (name == "cpu.max") return cpu_max_text(limits.cpu_max);
   if (name == "cpu.idle") return flag_text(limits.cpu_idle);
   if (name == "cpu.cpus") return limits.cpus;

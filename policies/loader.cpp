@@ -18,6 +18,49 @@ namespace {
 using Kind = YamlNode::Kind;
 namespace fs = std::filesystem;
 
+bool names_device(std::string_view text) {
+  if (text.starts_with('/')) return true;
+  const auto colon = text.find(':');
+  return colon != std::string_view::npos && parse_u64(text.substr(0, colon)) &&
+         parse_u64(text.substr(colon + 1));
+}
+
+void parse_device(const YamlNode& node, const ParseContext& context, std::vector<LimitValue>& limits) {
+  static constexpr std::string_view kWhat = "spec.limits.io";
+  MapReader reader(node, std::string(kWhat), context.out);
+  const std::string device = reader.text("device");
+  if (!names_device(device)) {
+    context.out.error(reader.place_of("device"),
+                      "spec.limits.io.device: expected a device such as /dev/vda or 8:0, or the folder of a "
+                      "filesystem, got " +
+                          policies::quoted(device));
+  }
+  const bool twice = std::ranges::any_of(
+      limits, [&](const LimitValue& limit) { return limit.device == device && !device.empty(); });
+  if (twice) context.out.error(node.place, "spec.limits.io: " + policies::quoted(device) + " is named twice");
+  std::size_t found = 0;
+  for (FieldId id = 0; id < fields().size(); ++id) {
+    if (!fields()[id].per_device) continue;
+    const std::string_view key = fields()[id].name.substr(3);  // "io.read_bps"
+    const YamlNode* value = reader.find(key);
+    if (value == nullptr) continue;
+    ++found;
+    const auto text = parse_field_value(id, *value, std::string(kWhat) + "." + std::string(key), context);
+    if (text) limits.push_back({id, *text, value->place, device});
+  }
+  reader.finish();
+  if (found == 0)
+    context.out.error(node.place, "spec.limits.io: names no limit, expected one such as read_bps: 50MiB");
+}
+
+void parse_io(const YamlNode& node, const ParseContext& context, std::vector<LimitValue>& limits) {
+  if (node.kind != Kind::kList || node.items.empty()) {
+    return context.out.error(node.place,
+                             "spec.limits.io: expected a list such as [{device: /dev/vda, read_bps: 50MiB}]");
+  }
+  for (const YamlNode& one : node.items) parse_device(one, context, limits);
+}
+
 void parse_limits(const YamlNode& node, const ParseContext& context, std::vector<LimitValue>& limits) {
   MapReader groups(node, "spec.limits", context.out);
   // "90%" of a memory limit means of this policy's own memory.max.
@@ -52,8 +95,7 @@ void parse_limits(const YamlNode& node, const ParseContext& context, std::vector
     reader.finish();
   }
   check_limits(limits, context.out);
-  if (const YamlNode* io = groups.find("io"))
-    context.out.error(io->place, "spec.limits.io is not available yet");
+  if (const YamlNode* io = groups.find("io")) parse_io(*io, context, limits);
   groups.finish();
 }
 
@@ -168,6 +210,16 @@ std::optional<Policy> parse_document(const YamlNode& node, std::string_view sour
 std::string_view to_string(Mode mode) {
   static constexpr std::array<std::string_view, 3> kNames = {"enforce", "audit", "off"};
   return kNames[static_cast<std::size_t>(mode)];
+}
+
+std::vector<std::string> devices_of(const PolicySet& set) {
+  std::set<std::string> devices;
+  for (const Policy& policy : set.policies) {
+    for (const LimitValue& limit : policy.limits) {
+      if (!limit.device.empty()) devices.insert(limit.device);
+    }
+  }
+  return {devices.begin(), devices.end()};
 }
 
 LoadOutcome load_texts(const std::vector<PolicyFile>& files) {

@@ -46,7 +46,7 @@ int check_status(const LoadOutcome& outcome, bool strict) {
 
 std::string field_words(std::string_view field, const std::string& text) {
   const auto id = find_field(field);
-  if (!id || text.empty()) return text;
+  if (!id || text.empty() || text == "default") return text;
   const FieldInfo& info = fields()[*id];
   if (info.kind == FieldKind::kFlag) return text == "1" ? "true" : "false";
   if (info.kind == FieldKind::kCpuList) return text;

@@ -60,6 +60,7 @@ ordered_json field(const FieldState& state) {
     overruled.push_back({{"policy", one.policy}, {"rule", one.rule}, {"wanted", one.wanted}});
   }
   return {{"field", state.field},
+          {"device", state.device},
           {"now", state.now},
           {"wanted", state.wanted},
           {"original", state.original},

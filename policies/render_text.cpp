@@ -75,9 +75,9 @@ std::string fields_text(const Explanation& told) {
   for (const FieldState& field : told.fields) {
     if (field.wanted.empty() && unset(field)) continue;
     const auto words = [&](const std::string& text) { return or_dash(field_words(field.field, text)); };
-    rows.push_back({field.field, words(field.now), words(field.wanted),
-                    field.policy.empty() ? "-" : field.policy + "/" + field.rule, words(field.original),
-                    field_state(field)});
+    rows.push_back({field.field + (field.device.empty() ? "" : " " + field.device), words(field.now),
+                    words(field.wanted), field.policy.empty() ? "-" : field.policy + "/" + field.rule,
+                    words(field.original), field_state(field)});
     for (const FieldState::Overruled& one : field.overruled) {
       rows.push_back(
           {"", "", field_words(field.field, one.wanted), one.policy + "/" + one.rule, "", "overruled"});

@@ -24,6 +24,7 @@ bool keys_match(const Selector& select, const model::ContainerRef& ref) {
 
 std::string expected(const std::vector<Glob>& globs) {
   std::vector<std::string_view> patterns;
+  patterns.reserve(globs.size());
   for (const Glob& glob : globs) patterns.push_back(glob.pattern());
   return ", expected " + one_of(patterns);
 }
@@ -61,6 +62,7 @@ std::string Selector::why_not(const model::ContainerRef& ref) const {
   }
   if (!runtimes.empty() && std::ranges::find(runtimes, ref.runtime) == runtimes.end()) {
     std::vector<std::string_view> wanted;
+    wanted.reserve(runtimes.size());
     for (const model::Runtime one : runtimes) wanted.push_back(to_string(one));
     return runtime + ", expected " + one_of(wanted);
   }

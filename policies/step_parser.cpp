@@ -83,6 +83,7 @@ void parse_set(const YamlNode& node, const ParseContext& context, std::vector<St
   const bool force = reader.flag("force").value_or(false);
   std::size_t found = 0;
   for (FieldId id = 0; id < fields().size(); ++id) {
+    if (fields()[id].per_device) continue;  // a `set` has no place for the disk
     const YamlNode* value = reader.find(fields()[id].name);
     if (value == nullptr) continue;
     ++found;

@@ -144,6 +144,7 @@ class Agent {
                                        .folder = *folder_,
                                        .metrics = metrics_,
                                        .board = board_,
+                                       .disks = {.sysfs = "/sys", .mountinfo = "/proc/self/mountinfo"},
                                        .boot_id = host_.boot_id,
                                        .tick = config_.tick}));
     return {};

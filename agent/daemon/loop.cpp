@@ -64,7 +64,7 @@ Result<> Loop::prepare() {
   for (const int fd : {timer_.get(), bell_.get(), parts_.watcher.event_fd(), parts_.folder.fd()}) {
     PLIMSOLL_TRY(add(epoll_, fd));
   }
-  parts_.engine.use(parts_.folder.set());
+  use_policies();
   restore();
   parts_.executor.persist_with([this](const std::string& state) { keep(kGraceState, state); });
   next_tick_ = parts_.clock.boot();
@@ -193,7 +193,9 @@ void Loop::tick() {
   if (ticks_ % kTicksBetweenSaves == 0) forget_ended(*snapshot);
   turn(std::move(snapshot));
   log_warnings();
-  if (++ticks_ % kTicksBetweenSaves == 0) save_totals();
+  if (++ticks_ % kTicksBetweenSaves != 0) return;
+  save_totals();
+  find_disks();
 }
 
 void Loop::events() {
@@ -202,6 +204,22 @@ void Loop::events() {
   if (happened.empty() && !limits_changed) return;
   turn(parts_.watcher.snapshot(), happened);
   log_warnings();
+}
+
+void Loop::use_policies() {
+  parts_.engine.use(parts_.folder.set());
+  find_disks();
+}
+
+// Also now and then: disks come and go, and a filesystem may be mounted later.
+void Loop::find_disks() {
+  std::map<std::string, policies::Engine::Disk> disks;
+  for (const std::string& text : policies::devices_of(*parts_.folder.set())) {
+    const auto number = kernel::resolve_block_device(text, parts_.disks);
+    disks[text] = number ? policies::Engine::Disk{to_string(*number), ""}
+                         : policies::Engine::Disk{"", number.error().message()};
+  }
+  parts_.engine.use_devices(std::move(disks));
 }
 
 void Loop::reload() {
@@ -213,7 +231,7 @@ void Loop::reload() {
   if (parts_.folder.errors() == 0) {
     log::info("policies in force: " + std::to_string(parts_.folder.set()->policies.size()));
   }
-  parts_.engine.use(parts_.folder.set());
+  use_policies();
   turn(parts_.watcher.snapshot());
 }
 

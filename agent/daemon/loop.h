@@ -21,6 +21,7 @@
 #include "agent/daemon/policy_folder.h"
 #include "agent/enforce/audit_log.h"
 #include "agent/enforce/executor.h"
+#include "agent/kernel/block_device.h"
 #include "agent/watch/watcher.h"
 #include "exporters/own_metrics.h"
 #include "policies/engine.h"
@@ -39,6 +40,7 @@ class Loop {
     PolicyFolder& folder;
     exporters::OwnMetrics& metrics;
     Board& board;
+    kernel::DeviceRoots disks;
     std::string boot_id;
     Nanoseconds tick;
   };
@@ -80,6 +82,8 @@ class Loop {
   void time_passed();
   void tick();
   void events();
+  void use_policies();
+  void find_disks();
   void reload();
   void run_tasks();
   // From a snapshot to the board: decides, and publishes what is then.

@@ -188,8 +188,9 @@ void Pages::explain(api::Exchange& exchange) const {
   if (container == nullptr) {
     return exchange.reply_error(Error("No such running container: " + name, ErrorKind::kNotFound));
   }
-  const auto told = parts_.loop.ask<policies::Explanation>(
-      [&engine = parts_.engine, ref = container->ref] { return engine.explain(*ref); });
+  const auto told =
+      parts_.loop.ask<policies::Explanation>([&engine = parts_.engine, ref = container->ref,
+                                              now = view->now] { return engine.explain(*ref, now.get()); });
   if (!told) return exchange.reply_error(told.error());
   reply_either(exchange, policies::explain_text(*told), policies::explain_json(*told) + "\n");
 }

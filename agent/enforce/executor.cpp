@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/base/units.h"
+#include "agent/enforce/device_value.h"
 #include "agent/enforce/signal_tree.h"
 #include "agent/kernel/control_files.h"
 
@@ -110,12 +111,18 @@ void Executor::set(const model::SetFile& action, const kernel::Cgroup& cgroup, D
     if (!cgroup.has("cgroup.type")) return conclude(record, Outcome::kVanished);
     return conclude(record, Outcome::kRefused, "this cgroup has no such file: its controller is off");
   }
-  if (auto before = cgroup.read(action.file)) record.before = trimmed(std::move(*before));
+  if (auto before = cgroup.read(action.file))
+    record.before = value_shown(action.file, action.value, std::move(*before));
   const auto written = write(cgroup, action, record.before);
+  if (!written && action.file == "io.weight" && written.error().number() == EOPNOTSUPP) {
+    return conclude(
+        record, Outcome::kRefused,
+        "weights of this disk need the kernel's cost model: enable it in io.cost.qos of the root cgroup");
+  }
   if (!written) return conclude_error(record, written.error());
   auto after = cgroup.read(action.file);
   if (!after) return conclude_error(record, after.error());
-  record.after = trimmed(std::move(*after));
+  record.after = value_shown(action.file, action.value, std::move(*after));
   conclude(record, Outcome::kDone, *written ? "in force, the kernel still reclaims down to it" : "");
 }
 

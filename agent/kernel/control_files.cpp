@@ -264,6 +264,26 @@ Result<std::vector<model::IoMax>> parse_io_max(std::string_view text) {
   return limits;
 }
 
+Result<model::IoWeights> parse_io_weight(std::string_view text) {
+  model::IoWeights weights;
+  while (!text.empty()) {
+    std::string_view rest = cut(text, '\n');
+    const std::string_view line = rest;
+    const std::string_view who = next_word(rest);
+    const auto weight = digits(next_word(rest));
+    model::DeviceNumber device;
+    if (!weight || (who != "default" && !device_number(who, device.major, device.minor))) {
+      return malformed("io.weight", line);
+    }
+    if (who == "default") {
+      weights.standard = *weight;
+    } else {
+      weights.devices.emplace_back(device, *weight);
+    }
+  }
+  return weights;
+}
+
 Result<std::string> parse_cpu_list(std::string_view text) {
   text = without_newline(text);
   std::string_view rest = text;

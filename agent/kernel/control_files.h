@@ -32,9 +32,10 @@ struct CgroupEvents {
 };
 Result<CgroupEvents> parse_cgroup_events(std::string_view text);
 
-Result<model::CpuMax> parse_cpu_max(std::string_view text);              // "50000 100000", "max 100000"
-Result<std::vector<model::IoMax>> parse_io_max(std::string_view text);   // a line a device
-Result<std::string> parse_cpu_list(std::string_view text);               // cpuset.cpus: "0-3,8", ""
+Result<model::CpuMax> parse_cpu_max(std::string_view text);             // "50000 100000", "max 100000"
+Result<std::vector<model::IoMax>> parse_io_max(std::string_view text);  // a line a device
+Result<model::IoWeights> parse_io_weight(std::string_view text);        // "default 100", then a line a device
+Result<std::string> parse_cpu_list(std::string_view text);              // cpuset.cpus: "0-3,8", ""
 Result<model::Bound<std::uint64_t>> parse_bound(std::string_view text);  // memory.max, pids.max, ...
 Result<std::uint64_t> parse_count(std::string_view text);                // memory.current, ...
 Result<bool> parse_flag(std::string_view text);                          // cpu.idle, ...

@@ -55,11 +55,16 @@ Result<> io_max(std::string_view text, Limits& limits) {
   return {};
 }
 
+Result<> io_weight(std::string_view text, Limits& limits) {
+  PLIMSOLL_ASSIGN(limits.io_weight, parse_io_weight(text));
+  return {};
+}
+
 struct LimitFile {
   const char* name;
   Parse parse;
 };
-constexpr std::array<LimitFile, 13> kLimitFiles = {{
+constexpr std::array<LimitFile, 14> kLimitFiles = {{
     {"cpu.max", cpu_max},
     {"cpu.max.burst", cpu_burst},
     {"cpu.weight", cpu_weight},
@@ -73,6 +78,7 @@ constexpr std::array<LimitFile, 13> kLimitFiles = {{
     {"memory.oom.group", flag<&Limits::memory_oom_group>},
     {"pids.max", pids_max},
     {"io.max", io_max},
+    {"io.weight", io_weight},
 }};
 
 Result<> read_one(int cgroup, const LimitFile& file, Limits& limits) {

@@ -8,4 +8,8 @@ Bound<CpuCores> CpuMax::cores() const {
       CpuCores{static_cast<double>(quota.value().count()) / static_cast<double>(period.count())});
 }
 
+std::string to_string(DeviceNumber device) {
+  return std::to_string(device.major) + ":" + std::to_string(device.minor);
+}
+
 }  // namespace plimsoll::model

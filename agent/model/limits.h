@@ -2,9 +2,11 @@
 // not numbers.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "agent/base/units.h"
@@ -36,12 +38,26 @@ struct CpuMax {
   Bound<CpuCores> cores() const;
 };
 
+// A block device by number, as io.max names it: "8:0".
+struct DeviceNumber {
+  std::uint32_t major = 0, minor = 0;
+  auto operator<=>(const DeviceNumber&) const = default;
+};
+std::string to_string(DeviceNumber device);
+
 // One line of io.max; absent fields stay as they are.
 struct IoMax {
   std::uint32_t major = 0;
   std::uint32_t minor = 0;
   std::optional<Bound<std::uint64_t>> read_bps, write_bps, read_iops, write_iops;
   bool operator==(const IoMax&) const = default;
+};
+
+// io.weight: 1..10000; devices that are not named have the default.
+struct IoWeights {
+  std::uint64_t standard = 100;
+  std::vector<std::pair<DeviceNumber, std::uint64_t>> devices;
+  bool operator==(const IoWeights&) const = default;
 };
 
 // What a cgroup is held to, as read from its files, or as wanted. nullopt: no such file, or not asked for.
@@ -58,7 +74,8 @@ struct Limits {
   std::optional<Bound<Bytes>> memory_swap_max;   // memory.swap.max
   std::optional<bool> memory_oom_group;          // memory.oom.group
   std::optional<Bound<std::uint64_t>> pids_max;  // pids.max
-  std::vector<IoMax> io_max;                     // io.max, one a device
+  std::optional<std::vector<IoMax>> io_max;      // io.max, one a limited device
+  std::optional<IoWeights> io_weight;            // io.weight
   bool operator==(const Limits&) const = default;
 };
 

@@ -45,6 +45,7 @@ constexpr std::array<void (*)(std::string_view), 25> kParsers = {{
     [](std::string_view text) { (void)kernel::parse_cgroup_events(text); },
     [](std::string_view text) { (void)kernel::parse_cpu_max(text); },
     [](std::string_view text) { (void)kernel::parse_io_max(text); },
+    [](std::string_view text) { (void)kernel::parse_io_weight(text); },
     [](std::string_view text) { (void)kernel::parse_cpu_list(text); },
     [](std::string_view text) { (void)kernel::parse_bound(text); },
     [](std::string_view text) { (void)kernel::parse_count(text); },

@@ -1,3 +1,4 @@
 plimsoll_unit_test(policies LINK plimsoll_policies)
 plimsoll_fuzz_target(policy plimsoll_policies)
 plimsoll_fuzz_target(policy_expression plimsoll_policies)
+plimsoll_bench(policy plimsoll_policies)

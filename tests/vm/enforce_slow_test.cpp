@@ -47,7 +47,7 @@ class SlowLimitTest : public testing::Test {
     hold_memory();
   }
   void TearDown() override {
-    (void)cgroup_->kill();
+    EXPECT_TRUE(cgroup_->kill());
     ::waitpid(child_, nullptr, 0);
     EXPECT_TRUE(kernel::remove_cgroup_tree(cgroup_->path()));
   }

@@ -35,7 +35,7 @@ class ExecutorTest : public testing::Test {
     ref_ = std::make_shared<model::ContainerRef>(ref);
   }
   void TearDown() override {
-    (void)cgroup_->kill();
+    EXPECT_TRUE(cgroup_->kill());
     for (const pid_t child : children_) ::waitpid(child, nullptr, 0);
     const auto removed = kernel::remove_cgroup_tree(cgroup_->path());
     EXPECT_TRUE(removed) << removed.error().message();

@@ -119,15 +119,16 @@ TEST_P(Fixture, LimitsAsTheyWereSet) {
   EXPECT_EQ(limits->memory_low->value(), Bytes{4UL << 20});
   EXPECT_EQ(limits->memory_swap_max->value(), Bytes{0});
   EXPECT_EQ(limits->pids_max->value(), 100U);
-  ASSERT_EQ(limits->io_max.size(), 1U);
-  EXPECT_EQ(limits->io_max[0].read_bps->value(), 52428800U);
-  EXPECT_TRUE(limits->io_max[0].write_bps->is_max());
-  EXPECT_EQ(limits->io_max[0].write_iops->value(), 500U);
+  ASSERT_EQ(limits->io_max->size(), 1U);
+  EXPECT_EQ(limits->io_max->at(0).read_bps->value(), 52428800U);
+  EXPECT_TRUE(limits->io_max->at(0).write_bps->is_max());
+  EXPECT_EQ(limits->io_weight->standard, 100U);
+  EXPECT_EQ(limits->io_max->at(0).write_iops->value(), 500U);
   const auto free = read_limits(open(kDocker).get());
   ASSERT_TRUE(free);
   EXPECT_TRUE(free->cpu_max->quota.is_max());
   EXPECT_TRUE(free->memory_max->is_max());
-  EXPECT_TRUE(free->io_max.empty());
+  EXPECT_TRUE(free->io_max->empty());
 }
 
 TEST_P(Fixture, TheRest) {
@@ -205,6 +206,8 @@ TEST(ControlFiles, GarbageIsAnErrorThatNamesTheFile) {
       BAD(parse_cpu_list("0-\n0")),
       BAD(parse_processes("1\n-2\n")),
       BAD(parse_io_max("8:0 rbps=much\n")),
+      BAD(parse_io_weight("default\n")),
+      BAD(parse_io_weight("8:x 50\n")),
       BAD(parse_hugetlb_events("min 0\n")),
       BAD(parse_meminfo("MemTotal: lots\n")),
       BAD(parse_proc_stat("cpu 1 2 3\n", 100)),
@@ -215,6 +218,15 @@ TEST(ControlFiles, GarbageIsAnErrorThatNamesTheFile) {
   const auto error = parse_cpu_stat("usage_usec oops\n");
   EXPECT_EQ(error.error().message(), "cpu.stat: malformed line 'usage_usec oops'");
   EXPECT_EQ(error.error().kind(), ErrorKind::kInvalid);
+}
+
+TEST(ControlFiles, WeightsOfDevices) {
+  const auto weights = parse_io_weight("default 100\n8:0 50\n254:16 1000\n");
+  ASSERT_TRUE(weights);
+  EXPECT_EQ(weights->standard, 100U);
+  ASSERT_EQ(weights->devices.size(), 2U);
+  EXPECT_EQ(to_string(weights->devices[1].first), "254:16");
+  EXPECT_EQ(weights->devices[1].second, 1000U);
 }
 
 TEST(ControlFiles, UnknownKeysAreIgnored) {

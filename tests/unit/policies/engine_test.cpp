@@ -550,5 +550,63 @@ TEST_F(EngineTest, ABurstAboveAnotherPolicysQuotaIsRefusedByName) {
   EXPECT_EQ(decisions[1].refusal, "cpu.burst is more than the quota of cpu.max in one period, 10ms");
 }
 
+TEST_F(EngineTest, HoldsLimitsOfADiskWhateverItIsCalled) {
+  sample_.limits.io_max.emplace();
+  sample_.limits.io_weight.emplace();
+  const std::string spec =
+      "  limits: {io: [{device: /dev/vda, read_bps: 50MiB, write_iops: 500, weight: 50}]}\n";
+  use(policy(spec));
+  EXPECT_EQ(devices_of(*load(policy(spec))), std::vector<std::string>{"/dev/vda"});
+  for (const model::Decision& one : step())
+    EXPECT_NE(one.refusal.find("/dev/vda"), std::string::npos) << one.refusal;
+
+  engine_ = Engine(EngineOptions{});
+  use(policy("  priority: 1\n" + spec, "low") + "---\n" +
+      policy("  priority: 2\n  limits: {io: [{device: '254:0', read_bps: 10MiB}]}\n", "high"));
+  engine_.use_devices({{"/dev/vda", {"254:0", ""}}});
+  auto decisions = step();
+  ASSERT_EQ(decisions.size(), 3U);
+  EXPECT_EQ(set_of(decisions[0]).value, "254:0 rbps=10485760");
+  EXPECT_EQ(set_of(decisions[0]).before, "254:0 rbps=max");
+  EXPECT_EQ(decisions[0].policy, "high");
+  EXPECT_EQ(set_of(decisions[1]).value, "254:0 wiops=500");
+  EXPECT_EQ(set_of(decisions[2]).file, "io.weight");
+  EXPECT_EQ(set_of(decisions[2]).value, "254:0 50");
+  obey(decisions);
+  model::IoMax line{254,
+                    0,
+                    Bound<std::uint64_t>(10485760),
+                    Bound<std::uint64_t>::max(),
+                    Bound<std::uint64_t>::max(),
+                    Bound<std::uint64_t>(500)};
+  sample_.limits.io_max = {line};
+  sample_.limits.io_weight->devices = {{{254, 0}, 50}};
+  EXPECT_TRUE(step().empty());
+
+  const std::string saved = engine_.save();
+  line.write_iops = Bound<std::uint64_t>::max();
+  sample_.limits.io_max = {line};
+  decisions = step();
+  ASSERT_EQ(decisions.size(), 1U);
+  EXPECT_EQ(decisions[0].cause, Cause::kDrift);
+  EXPECT_EQ(set_of(decisions[0]).value, "254:0 wiops=500");
+
+  engine_ = Engine(EngineOptions{});
+  ASSERT_TRUE(engine_.restore(saved));
+  decisions = step();
+  ASSERT_EQ(decisions.size(), 2U) << "wiops is what it was before already";
+  EXPECT_EQ(set_of(decisions[0]).value, "254:0 rbps=max");
+  EXPECT_EQ(set_of(decisions[1]).value, "254:0 default");
+}
+
+TEST_F(EngineTest, ADiskThatIsNotThereIsRefusedWithItsReason) {
+  sample_.limits.io_max.emplace();
+  use(policy("  limits: {io: [{device: /srv, read_bps: 1MiB}]}\n"));
+  engine_.use_devices({{"/srv", {"", "/srv is on tmpfs, which has no disk of its own"}}});
+  const auto decisions = step();
+  ASSERT_EQ(decisions.size(), 1U);
+  EXPECT_EQ(decisions[0].refusal, "/srv is on tmpfs, which has no disk of its own");
+}
+
 }  // namespace
 }  // namespace plimsoll::policies
