@@ -154,11 +154,14 @@ int main(int argc, char** argv) {
   for (int i = 0; i < runs; ++i) {
     for (Contender& one : contenders) time_one(one);
   }
+  const double bare = median(contenders[0].milliseconds);
   const double crun = median(contenders[2].milliseconds);
+  const double runc = median(contenders[3].milliseconds);
   for (const Contender& one : contenders) {
     const double middle = median(one.milliseconds);
-    std::printf("launch: %-17s median %7.2f ms of %d runs, %.2f of crun\n", one.name, middle, runs,
-                middle / crun);
+    std::printf(
+        "launch: %-17s median %7.2f ms of %d runs; %.2f of crun, %.2f of runc, %.2f of the bare program\n",
+        one.name, middle, runs, middle / crun, middle / runc, middle / bare);
   }
   shim_memory(folder);
   fs::remove_all(folder);

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <ostream>
+
 namespace plimsoll::watch {
 namespace {
 
@@ -15,6 +17,8 @@ struct Case {
   std::string path;
   std::optional<Match> match;
 };
+// Test names hold the path, not the bytes of the object, which differ from run to run.
+void PrintTo(const Case& one, std::ostream* out) { *out << one.path; }
 
 class Classify : public ::testing::TestWithParam<Case> {};
 TEST_P(Classify, Path) { EXPECT_EQ(classify(GetParam().path), GetParam().match) << GetParam().path; }
