@@ -7,12 +7,8 @@ plimsoll_unit_test(container THREADS LINK plimsoll_container plimsoll_log nlohma
 add_executable(vm_container vm/container_test.cpp)
 target_link_libraries(vm_container PRIVATE plimsoll_container nlohmann_json::nlohmann_json GTest::gtest GTest::gtest_main)
 
-# The API alone, for real clients.
-add_executable(docker_daemon vm/docker_daemon.cpp)
-target_link_libraries(docker_daemon PRIVATE plimsoll_api plimsoll_container plimsoll_log plimsoll_options)
-
-# The docker command line as its client: build/dev/bin/vm_docker, in the guest.
+# Docker's own command line as the agent's client, in the guest: tests/vm/run-suite PRESET vm_docker.
 file(GLOB vm_docker_sources CONFIGURE_DEPENDS vm/docker_*test.cpp)
-add_executable(vm_docker vm/docker_fixture.cpp ${vm_docker_sources})
+add_executable(vm_docker vm/docker_fixture.cpp vm/guest_agent.cpp ${vm_docker_sources})
 target_link_libraries(vm_docker PRIVATE plimsoll_api nlohmann_json::nlohmann_json plimsoll_options GTest::gmock GTest::gtest_main)
-add_dependencies(vm_docker docker_daemon plimsoll-runtime)
+add_dependencies(vm_docker plimsoll plimsoll-runtime)

@@ -3,12 +3,7 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <signal.h>
-#include <spawn.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <array>
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
@@ -18,39 +13,27 @@
 #include <string>
 #include <thread>
 
-#include "agent/api/client.h"
-#include "tests/vm/program.h"
+#include "tests/vm/guest_agent.h"
 
 namespace plimsoll {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
+using vm_test::Answer;
+using vm_test::GuestAgent;
 using namespace std::chrono_literals;
-
-inline constexpr auto kCeiling = 300s;  // the guest may be emulated
 
 template <typename Condition>
 bool until(Condition condition) {
-  return vm_test::eventually(condition, kCeiling);
+  return vm_test::eventually(condition, vm_test::kCeiling);
 }
-
-struct Answer {
-  int status = 0;
-  std::string text;
-};
 
 class AgentVm : public testing::Test {
  protected:
-  static constexpr const char* kState = "/var/lib/plimsoll/agent";
-  static constexpr const char* kRun = "/run/plimsoll";
-  static constexpr const char* kSocket = "/run/plimsoll/plimsoll.sock";
-  static constexpr const char* kPolicies = "/tmp/policies";
-  static constexpr const char* kLog = "/tmp/agent.log";
-
   void SetUp() override {
-    fs::remove_all(kPolicies);
-    fs::create_directories(kPolicies);
-    start_agent();
+    GuestAgent::take_log();
+    fs::remove_all(GuestAgent::kPolicies);
+    agent_.start();
     if (sh("inspect demo").status == 0) return;
     ASSERT_EQ(std::system("agent/demo/image /tmp/demo.tar"), 0);
     const Answer imported = sh("import /tmp/demo.tar demo");
@@ -58,66 +41,22 @@ class AgentVm : public testing::Test {
   }
 
   void TearDown() override {
-    if (HasFailure()) std::printf("the agent's log:\n%s\n", read_text(kLog).c_str());
-    if (agent_ == 0) start_agent();
-    for (const json& one : get("/containers/json?all=1")) {
-      const Answer removed = sh("rm -f " + one["Id"].get<std::string>());
-      EXPECT_EQ(removed.status, 0) << removed.text;
-    }
-    expect_nothing_left();
-    end_agent(SIGTERM);
+    if (!agent_.started()) agent_.start();
+    GuestAgent::remove_containers();
+    agent_.stop();
+    if (HasFailure()) std::printf("the agent's log:\n%s\n", GuestAgent::take_log().c_str());
   }
 
-  static std::string bin(const std::string& name) {
-    return (fs::read_symlink("/proc/self/exe").parent_path() / name).string();
+  static Answer ask(const std::string& target, const std::string& where = GuestAgent::kSocket) {
+    return GuestAgent::ask(target, where);
   }
-
-  void start_agent() {
-    const std::string command = "exec " + bin("plimsoll") + " agent --state " + kState + " --run " + kRun +
-                                " --policies " + kPolicies + " --listen 127.0.0.1:9876 >>" + kLog + " 2>&1";
-    const std::array<const char*, 4> argv = {"/bin/sh", "-c", command.c_str(), nullptr};
-    ASSERT_EQ(
-        ::posix_spawn(&agent_, argv[0], nullptr, nullptr, const_cast<char* const*>(argv.data()), environ), 0);
-    ASSERT_TRUE(until([&] { return ask("/_ping").status == 200; })) << read_text(kLog);
-  }
-
-  void end_agent(int signal) {
-    ::kill(agent_, signal);
-    int status = 0;
-    ::waitpid(std::exchange(agent_, 0), &status, 0);
-    if (signal == SIGTERM) {
-      EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "status " << status;
-    }
-  }
-
-  static Answer ask(const std::string& target, const std::string& where = kSocket) {
-    const auto reply = api::send(where, {.target = target});
-    if (!reply) return {0, reply.error().message()};
-    Answer answer{(*reply)->status(), ""};
-    std::array<char, 65536> chunk{};
-    while (true) {
-      const auto got = (*reply)->read(chunk);
-      if (!got || *got == 0) return answer;
-      answer.text.append(chunk.data(), *got);
-    }
-  }
-  static json get(const std::string& target) {
-    const Answer answer = ask(target);
-    EXPECT_EQ(answer.status, 200) << target << ": " << answer.text;
-    return json::parse(answer.text, nullptr, false);
-  }
+  static json get(const std::string& target) { return GuestAgent::get(target); }
 
   // The command line; both of its streams, and its exit status.
   static Answer sh(const std::string& words) {
-    const std::string command = bin("plimsoll") + " -H " + kSocket + " " + words + " 2>&1";
-    FILE* pipe = ::popen(command.c_str(), "r");
-    Answer answer;
-    std::array<char, 4096> chunk{};
-    while (const std::size_t got = std::fread(chunk.data(), 1, chunk.size(), pipe))
-      answer.text.append(chunk.data(), got);
-    const int status = ::pclose(pipe);
-    answer.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-    return answer;
+    vm_test::Outcome outcome = vm_test::run_program(
+        {"/bin/sh", "-c", "exec " + GuestAgent::binary("plimsoll") + " " + words}, "", true);
+    return {outcome.status, std::move(outcome.out)};
   }
   static void run(const std::string& flags, const std::string& script) {
     const Answer started = sh("run -d " + flags + " demo sh -c '" + script + "'");
@@ -127,12 +66,12 @@ class AgentVm : public testing::Test {
   // One that is meant to be good.
   static void policy(const std::string& name, const std::string& yaml) {
     put(name, yaml);
-    const Answer checked = sh("policy check " + std::string(kPolicies) + "/" + name + ".yaml");
+    const Answer checked = sh("policy check " + std::string(GuestAgent::kPolicies) + "/" + name + ".yaml");
     ASSERT_EQ(checked.status, 0) << checked.text;
   }
   // A policy appears at once and whole, as a configuration management tool would put it.
   static void put(const std::string& name, const std::string& yaml) {
-    const std::string file = std::string(kPolicies) + "/" + name + ".yaml";
+    const std::string file = std::string(GuestAgent::kPolicies) + "/" + name + ".yaml";
     std::ofstream(file + ".new") << yaml;
     fs::rename(file + ".new", file);
   }
@@ -168,7 +107,7 @@ class AgentVm : public testing::Test {
   }
   // The value of one series of /metrics: its name and labels as they stand there; nullopt: there is none.
   static std::optional<double> metric(const std::string& series) {
-    const std::string text = "\n" + ask("/metrics", "tcp://127.0.0.1:9876").text;
+    const std::string text = "\n" + ask("/metrics", GuestAgent::kListen).text;
     const auto at = text.find("\n" + series + " ");
     if (at == std::string::npos) return std::nullopt;
     return std::stod(text.substr(at + series.size() + 2));
@@ -179,21 +118,7 @@ class AgentVm : public testing::Test {
     return rows;
   }
 
-  static void expect_nothing_left() {
-    std::ifstream mounts("/proc/self/mounts");
-    for (std::string line; std::getline(mounts, line);) {
-      EXPECT_EQ(line.find(std::string(kState) + "/containers"), std::string::npos) << line;
-    }
-    for (const auto& entry : fs::directory_iterator("/sys/fs/cgroup/plimsoll")) {
-      EXPECT_FALSE(entry.is_directory()) << entry.path();
-    }
-    EXPECT_TRUE(fs::is_empty(std::string(kState) + "/containers"));
-    // A shim that was let go of ends by itself, a moment later.
-    EXPECT_TRUE(until([] { return read_text("/sys/fs/cgroup/plimsoll-shims/cgroup.procs").empty(); }))
-        << "a shim is left";
-  }
-
-  pid_t agent_ = 0;
+  GuestAgent agent_;
 };
 
 }  // namespace plimsoll

@@ -130,10 +130,10 @@ TEST_F(AgentVm, PoliciesAreFollowedLiveAndABadOneIsRefusedWhole) {
   const Answer doctor = sh("doctor");
   EXPECT_EQ(doctor.status, 1);
   EXPECT_NE(doctor.text.find("second.yaml:5:3"), std::string::npos) << doctor.text;
-  fs::remove(std::string(kPolicies) + "/second.yaml");
+  fs::remove(std::string(GuestAgent::kPolicies) + "/second.yaml");
   ASSERT_TRUE(until([&] { return metric("plimsoll_policy_load_errors") == 0; }));
   // What a policy set is put back when it goes.
-  fs::remove(std::string(kPolicies) + "/first.yaml");
+  fs::remove(std::string(GuestAgent::kPolicies) + "/first.yaml");
   ASSERT_TRUE(until([&] { return file("one", "pids.max") == "max"; }));
 }
 
@@ -143,10 +143,10 @@ TEST_F(AgentVm, WhatWasSetIsPutBackEvenByTheNextAgent) {
   ASSERT_TRUE(
       until([&] { return file("kept", "pids.max") == "88" && file("kept", "memory.max") == "100663296"; }));
   const fs::path folder = cgroup("kept");
-  end_agent(SIGKILL);
-  fs::remove(std::string(kPolicies) + "/line.yaml");
+  agent_.kill();
+  fs::remove(std::string(GuestAgent::kPolicies) + "/line.yaml");
   EXPECT_EQ(read_text(folder / "pids.max"), "88");
-  start_agent();
+  agent_.start();
   EXPECT_TRUE(until([&] { return file("kept", "pids.max") == "400" && file("kept", "memory.max") == "max"; }))
       << file("kept", "pids.max") << " " << file("kept", "memory.max");
 }
@@ -187,28 +187,22 @@ TEST_F(AgentVm, PauseStopsAllEnforcement) {
 TEST_F(AgentVm, ScrapeIsCleanAndGzippedWhenAsked) {
   run("--name seen --label app=seen", "sleep 1000");
   ASSERT_TRUE(until([&] { return !row("seen").is_null(); }));
-  const Answer plain = ask("/metrics", "tcp://127.0.0.1:9876");
+  const Answer plain = ask("/metrics", GuestAgent::kListen);
   EXPECT_NE(plain.text.find("container_memory_working_set_bytes{id=\"/plimsoll/"), std::string::npos);
   EXPECT_NE(plain.text.find("plimsoll_container_info{"), std::string::npos);
   EXPECT_EQ(std::system("curl -sS -H 'Accept-Encoding: gzip' http://127.0.0.1:9876/metrics | gzip -dc | "
                         "grep -q '^plimsoll_agent_watched_containers '"),
             0);
   // Only reading is public, and only what is meant for it.
-  EXPECT_EQ(ask("/containers/json", "tcp://127.0.0.1:9876").status, 404);
-  EXPECT_EQ(ask("/plimsoll/v1/health", "tcp://127.0.0.1:9876").status, 200);
+  EXPECT_EQ(ask("/containers/json", GuestAgent::kListen).status, 404);
+  EXPECT_EQ(ask("/plimsoll/v1/health", GuestAgent::kListen).status, 200);
 }
 
 TEST_F(AgentVm, ASecondAgentOnTheSameStateLeaves) {
-  const std::string command =
-      bin("plimsoll") + " agent --state " + kState + " --run /run/other --listen '' 2>&1";
-  FILE* pipe = ::popen(command.c_str(), "r");
-  std::array<char, 1024> line{};
-  std::string text;
-  while (std::fgets(line.data(), line.size(), pipe) != nullptr) text += line.data();
-  const int status = ::pclose(pipe);
-  EXPECT_EQ(WEXITSTATUS(status), 1);
-  EXPECT_NE(text.find(kState), std::string::npos) << text;
-  EXPECT_NE(text.find("another agent"), std::string::npos) << text;
+  const Answer second = sh("agent --run /run/other --listen ''");
+  EXPECT_EQ(second.status, 1);
+  EXPECT_NE(second.text.find(GuestAgent::kState), std::string::npos) << second.text;
+  EXPECT_NE(second.text.find("another agent"), std::string::npos) << second.text;
 }
 
 TEST_F(AgentVm, TwentyKillsOfTheAgentLoseNothing) {
@@ -228,8 +222,8 @@ TEST_F(AgentVm, TwentyKillsOfTheAgentLoseNothing) {
   for (int round = 0; round < 20; ++round) {
     std::this_thread::sleep_for(
         std::chrono::milliseconds(random() % 1500));  // a random moment is what is tested
-    end_agent(SIGKILL);
-    start_agent();
+    agent_.kill();
+    agent_.start();
   }
   for (int i = 0; i < 8; ++i) {
     const std::string name = "w" + std::to_string(i);

@@ -1,16 +1,14 @@
 #include "tests/vm/docker_fixture.h"
 
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
-
-#include "agent/api/client.h"
 
 namespace plimsoll::docker_test {
 namespace {
 
 namespace fs = std::filesystem;
-constexpr const char* kSocket = "/run/docker-test.sock";
-constexpr std::chrono::seconds kCeiling{240};  // the guest may be emulated
+constexpr const char* kTar = "/tmp/docker-image.tar";
 
 // What stands in the image "demo": busybox, two users, a file that is no program.
 void make_image_tar() {
@@ -27,78 +25,22 @@ void make_image_tar() {
   std::ofstream(tree / "etc/passwd") << "root:x:0:0::/root:/bin/sh\nweb:x:7:8::/srv:/bin/sh\n";
   std::ofstream(tree / "etc/group") << "root:x:0:\nweb:x:8:\nlogs:x:44:web\n";
   std::ofstream(tree / "etc/data") << "not a program\n";
-  ASSERT_EQ(std::system("tar -C /tmp/docker-tree -cf /tmp/docker-image.tar ."), 0);
-}
-
-class Daemon {
- public:
-  void start() {
-    const fs::path bin = fs::read_symlink("/proc/self/exe").parent_path();
-    int hold[2], out[2];
-    ASSERT_EQ(::pipe2(hold, O_CLOEXEC), 0);
-    ASSERT_EQ(::pipe2(out, O_CLOEXEC), 0);
-    pid_ = ::fork();
-    if (pid_ == 0) {
-      ::dup2(hold[0], 0);
-      ::dup2(out[1], 1);
-      vm_test::become({bin / "docker_daemon", kSocket, bin / "plimsoll-runtime"});
-    }
-    ::close(hold[0]);
-    ::close(out[1]);
-    hold_ = hold[1];
-    char byte = 0;
-    ASSERT_EQ(::read(out[0], &byte, 1), 1) << "the daemon did not start";
-    ::close(out[0]);
-  }
-  void stop(bool killed) {
-    if (killed) ::kill(pid_, SIGKILL);
-    ::close(hold_);
-    ASSERT_EQ(::waitpid(pid_, nullptr, 0), pid_);
-  }
-
- private:
-  pid_t pid_ = -1;
-  int hold_ = -1;
-};
-
-Daemon& daemon() {
-  static Daemon one;
-  return one;
+  ASSERT_EQ(std::system(("tar -C /tmp/docker-tree -cf " + std::string(kTar) + " .").c_str()), 0);
 }
 
 class Setting final : public testing::Environment {
  public:
   void SetUp() override {
     make_image_tar();
-    daemon().start();
-    const UniqueFd tar(::open("/tmp/docker-image.tar", O_RDONLY | O_CLOEXEC));
-    const auto reply =
-        api::send(kSocket, {.method = "POST",
-                            .target = "/images/create?fromSrc=-&repo=demo&changes=ENV%20COLOUR=blue",
-                            .upload_fd = tar.get()});
-    ASSERT_TRUE(reply) << reply.error().message();
-    ASSERT_EQ((*reply)->status(), 200);
+    agent().start();
+    const Outcome imported = vm_test::run_program(
+        {GuestAgent::binary("plimsoll"), "import", "--change", "ENV COLOUR=blue", kTar, "demo"}, "", true);
+    ASSERT_EQ(imported.status, 0) << imported.out;
   }
-  void TearDown() override { daemon().stop(false); }
+  void TearDown() override { agent().stop(); }
 };
 
 [[maybe_unused]] const auto* const kSetting = testing::AddGlobalTestEnvironment(new Setting);
-
-std::string reply_of(const std::string& method, const std::string& target, int* status = nullptr) {
-  const auto reply = api::send(kSocket, {.method = method, .target = target});
-  if (!reply) {
-    ADD_FAILURE() << reply.error().message();
-    return "";
-  }
-  if (status != nullptr) *status = (*reply)->status();
-  std::string text;
-  std::array<char, 4096> bytes{};
-  while (true) {
-    const auto got = (*reply)->read(bytes);
-    if (!got || *got == 0) return text;
-    text.append(bytes.data(), *got);
-  }
-}
 
 std::string docker_program() {
   if (const char* named = std::getenv("PLIMSOLL_DOCKER")) return named;
@@ -106,24 +48,15 @@ std::string docker_program() {
   return std::string(cache != nullptr ? cache : "/var/cache/plimsoll") + "/docker/usr/bin/docker";
 }
 
-void expect_nothing_left() {
-  EXPECT_EQ(text_of("/proc/self/mounts").find("/var/lib/plimsoll/containers"), std::string::npos);
-  for (const auto& entry : fs::directory_iterator("/sys/fs/cgroup/plimsoll"))
-    EXPECT_FALSE(entry.is_directory()) << entry.path();
-  EXPECT_TRUE(fs::is_empty("/var/lib/plimsoll/containers"));
-  EXPECT_TRUE(eventually([] { return text_of("/sys/fs/cgroup/plimsoll-shims/cgroup.procs").empty(); }))
-      << "a shim is left";
-}
-
 }  // namespace
 
-void kill_and_restart_daemon() {
-  daemon().stop(true);
-  daemon().start();
+GuestAgent& agent() {
+  static GuestAgent one;
+  return one;
 }
 
 Words DockerCli::command(Words words) {
-  Words all = {docker_program(), "-H", std::string("unix://") + kSocket};
+  Words all = {docker_program(), "-H", std::string("unix://") + GuestAgent::kSocket};
   all.insert(all.end(), words.begin(), words.end());
   return all;
 }
@@ -188,7 +121,7 @@ void DockerCli::check_refused(const Refusal& refusal, const Outcome& outcome, in
 }
 
 nlohmann::json DockerCli::api(const std::string& target) {
-  auto parsed = nlohmann::json::parse(reply_of("GET", target), nullptr, false);
+  auto parsed = nlohmann::json::parse(GuestAgent::ask(target).text, nullptr, false);
   EXPECT_FALSE(parsed.is_discarded()) << target;
   return parsed;
 }
@@ -198,21 +131,18 @@ nlohmann::json DockerCli::state(const std::string& name) {
 }
 
 bool DockerCli::exited(const std::string& name) {
-  return eventually([&] { return state(name).value("Status", "") == "exited"; }, kCeiling);
+  return eventually([&] { return state(name).value("Status", "") == "exited"; }, vm_test::kCeiling);
 }
 
 bool DockerCli::running(const std::string& name) {
-  return eventually([&] { return state(name).value("Status", "") == "running"; }, kCeiling);
+  return eventually([&] { return state(name).value("Status", "") == "running"; }, vm_test::kCeiling);
 }
 
+void DockerCli::SetUp() { GuestAgent::take_log(); }
+
 void DockerCli::TearDown() {
-  for (const auto& one : api("/containers/json?all=1")) {
-    int status = 0;
-    const std::string reply =
-        reply_of("DELETE", "/containers/" + one["Id"].get<std::string>() + "?force=1", &status);
-    EXPECT_EQ(status, 204) << reply;
-  }
-  expect_nothing_left();
+  GuestAgent::remove_containers();
+  if (HasFailure()) std::printf("the agent's log:\n%s\n", GuestAgent::take_log().c_str());
 }
 
 }  // namespace plimsoll::docker_test

@@ -1,5 +1,5 @@
-// The docker command line (Debian's, unpacked by agent/install-dependencies) as a client of docker_daemon:
-// the API over real containers. One daemon serves all tests of the process; each test leaves nothing behind.
+// Docker's own command line as the agent's client: Debian's, unpacked by agent/install-dependencies, or the
+// one that PLIMSOLL_DOCKER names. One agent serves all tests of the process; each test leaves nothing behind.
 #pragma once
 
 #include <gmock/gmock.h>
@@ -10,11 +10,12 @@
 #include <string>
 #include <vector>
 
-#include "tests/vm/program.h"
+#include "tests/vm/guest_agent.h"
 
 namespace plimsoll::docker_test {
 
 using vm_test::eventually;
+using vm_test::GuestAgent;
 using vm_test::Outcome;
 using vm_test::Terminal;
 using vm_test::text_of;
@@ -25,6 +26,7 @@ using testing::StartsWith;
 
 class DockerCli : public testing::Test {
  protected:
+  void SetUp() override;
   void TearDown() override;
 
   // `docker -H unix://... WORDS`, as a command and run to its end.
@@ -56,6 +58,6 @@ class DockerCli : public testing::Test {
   static bool running(const std::string& name);
 };
 
-void kill_and_restart_daemon();
+GuestAgent& agent();
 
 }  // namespace plimsoll::docker_test

@@ -208,7 +208,8 @@ TEST_F(LifeCli, TopAndStats) {
 
 TEST_F(LifeCli, OutlivesTheAgent) {
   start("counter", kCounter);
-  kill_and_restart_daemon();
+  agent().kill();
+  agent().start();
   EXPECT_THAT(told({"ps", "--format", "{{.Names}} {{.Status}}"}), StartsWith("counter Up "));
   told({"stop", "counter"});
   EXPECT_EQ(state("counter")["ExitCode"], 5);

@@ -2,21 +2,13 @@
 // bundle from Docker's defaults, the runtime as a child process with its output.
 #pragma once
 
-#include <fcntl.h>
 #include <gtest/gtest.h>
-#include <poll.h>
-#include <signal.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <filesystem>
 #include <fstream>
-#include <functional>
-#include <sstream>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "agent/oci/spec.h"
@@ -29,52 +21,11 @@ namespace fs = std::filesystem;
 inline constexpr const char* kCgroups = "/sys/fs/cgroup";
 
 using vm_test::eventually;
+using vm_test::Outcome;
+using vm_test::run_program;
 using vm_test::text_of;
 
 inline void write_text(const fs::path& file, const std::string& text) { std::ofstream(file) << text; }
-
-struct Outcome {
-  int status = -1;  // exit status, 128+N for signal N
-  std::string out;  // stdout and stderr
-};
-
-// Runs a program to its end.
-inline Outcome run_program(const std::vector<std::string>& words, const std::string& input = "") {
-  int in[2], out[2];
-  if (::pipe2(in, O_CLOEXEC) != 0 || ::pipe2(out, O_CLOEXEC) != 0) return {};
-  const pid_t pid = ::fork();
-  if (pid == 0) {
-    ::dup2(in[0], 0);
-    ::dup2(out[1], 1);
-    ::dup2(out[1], 2);
-    std::vector<char*> args;
-    for (const std::string& word : words) args.push_back(const_cast<char*>(word.c_str()));
-    args.push_back(nullptr);
-    ::execv(args[0], args.data());
-    ::_exit(127);
-  }
-  ::close(in[0]);
-  ::close(out[1]);
-  EXPECT_EQ(::write(in[1], input.data(), input.size()), static_cast<ssize_t>(input.size()));
-  ::close(in[1]);
-  Outcome outcome;
-  char buffer[4096];
-  // A container that was let go holds the pipe open: the end is the program's, not the pipe's.
-  int status = 0;
-  while (true) {
-    pollfd one{out[0], POLLIN, 0};
-    const bool ended = ::waitpid(pid, &status, WNOHANG) == pid;
-    while (::poll(&one, 1, ended ? 0 : 20) == 1) {
-      const ssize_t got = ::read(out[0], buffer, sizeof buffer);
-      if (got <= 0) break;
-      outcome.out.append(buffer, static_cast<std::size_t>(got));
-    }
-    if (ended) break;
-  }
-  ::close(out[0]);
-  outcome.status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-  return outcome;
-}
 
 class LaunchTest : public testing::Test {
  protected:
@@ -115,8 +66,9 @@ class LaunchTest : public testing::Test {
     all.insert(all.end(), words.begin(), words.end());
     return all;
   }
+  // Both of its streams are in `out`.
   Outcome runtime(std::vector<std::string> words, const std::string& input = "") const {
-    return run_program(command(std::move(words)), input);
+    return run_program(command(std::move(words)), input, true);
   }
 
   // Runs this shell script in a container of spec_.

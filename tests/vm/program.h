@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <pty.h>
 #include <signal.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,6 +21,8 @@
 #include <string>
 #include <thread>
 #include <vector>
+
+#include "agent/base/unique_fd.h"
 
 namespace plimsoll::vm_test {
 
@@ -58,61 +61,75 @@ inline int status_of(int wait_status) {
 
 constexpr std::chrono::seconds kLongest{200};
 
+// Appends what is there to read; false: nothing, or the end.
+inline bool take_some(pollfd& from, std::string& into) {
+  if (from.revents == 0) return false;
+  std::array<char, 16384> buffer{};
+  const ssize_t got = ::read(from.fd, buffer.data(), buffer.size());
+  if (got <= 0) {
+    from.fd = -1;
+    return false;
+  }
+  into.append(buffer.data(), static_cast<std::size_t>(got));
+  return true;
+}
+
+// All of it, in a thread: a program that writes much before it reads must not wait for us.
+inline std::jthread feed(UniqueFd pipe, const std::string& input) {
+  return std::jthread([pipe = std::move(pipe), &input] {
+    // Blocked in this thread alone, so that no program inherits it.
+    sigset_t broken;
+    ::sigemptyset(&broken);
+    ::sigaddset(&broken, SIGPIPE);
+    ::pthread_sigmask(SIG_BLOCK, &broken, nullptr);
+    for (std::size_t at = 0; at < input.size();) {
+      const ssize_t wrote = ::write(pipe.get(), input.data() + at, input.size() - at);
+      if (wrote <= 0) break;
+      at += static_cast<std::size_t>(wrote);
+    }
+  });
+}
+
 // Runs a program to its end, at most for kLongest: it is killed then. `merged`: what it writes to standard
 // error goes to `out` too, in its place.
 inline Outcome run_program(const std::vector<std::string>& words, const std::string& input = "",
                            bool merged = false) {
-  std::array<std::array<int, 2>, 3> pipes{};
-  for (auto& one : pipes) {
-    if (::pipe2(one.data(), O_CLOEXEC) != 0) return {};
+  struct Pipe {
+    UniqueFd reader, writer;
+  };
+  std::array<Pipe, 3> pipes;
+  for (Pipe& one : pipes) {
+    std::array<int, 2> ends{};
+    if (::pipe2(ends.data(), O_CLOEXEC) != 0) return {};
+    one = {UniqueFd(ends[0]), UniqueFd(ends[1])};
   }
   const pid_t pid = ::fork();
   if (pid == 0) {
-    ::dup2(pipes[0][0], 0);
-    ::dup2(pipes[1][1], 1);
-    ::dup2(merged ? pipes[1][1] : pipes[2][1], 2);
+    ::dup2(pipes[0].reader.get(), STDIN_FILENO);
+    ::dup2(pipes[1].writer.get(), STDOUT_FILENO);
+    ::dup2(pipes[merged ? 1 : 2].writer.get(), STDERR_FILENO);
     become(words);
   }
-  ::close(pipes[0][0]);
-  ::close(pipes[1][1]);
-  ::close(pipes[2][1]);
-  // From a thread: a program that writes much before it reads must not wait for us.
-  std::thread writer([&] {
-    ::signal(SIGPIPE, SIG_IGN);
-    for (std::size_t at = 0; at < input.size();) {
-      const ssize_t wrote = ::write(pipes[0][1], input.data() + at, input.size() - at);
-      if (wrote <= 0) break;
-      at += static_cast<std::size_t>(wrote);
-    }
-    ::close(pipes[0][1]);
-  });
-  Outcome outcome;
-  int status = 0;
-  // What the program let go may hold its pipes open: the end is the program's, not the pipes'.
+  pipes[0].reader.reset();
+  pipes[1].writer.reset();
+  pipes[2].writer.reset();
+  const std::jthread feeder = feed(std::move(pipes[0].writer), input);
+  const UniqueFd program(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  std::array<pollfd, 3> wait = {
+      {{pipes[1].reader.get(), POLLIN, 0}, {pipes[2].reader.get(), POLLIN, 0}, {program.get(), POLLIN, 0}}};
+  constexpr int kMost = std::chrono::milliseconds(kLongest).count();
   const auto deadline = std::chrono::steady_clock::now() + kLongest;
-  for (bool ended = false; !ended;) {
-    if (std::chrono::steady_clock::now() > deadline) ::kill(pid, SIGKILL);
-    ended = ::waitpid(pid, &status, WNOHANG) == pid;
-    std::array<pollfd, 2> wait = {{{pipes[1][0], POLLIN, 0}, {pipes[2][0], POLLIN, 0}}};
-    while (::poll(wait.data(), wait.size(), ended ? 0 : 20) > 0) {
-      bool open = false;
-      for (std::size_t i = 0; i < wait.size(); ++i) {
-        if (wait[i].revents == 0) continue;
-        std::array<char, 16384> buffer{};
-        const ssize_t got = ::read(wait[i].fd, buffer.data(), buffer.size());
-        if (got <= 0) {
-          wait[i].fd = -1;
-          continue;
-        }
-        open = true;
-        (i == 0 ? outcome.out : outcome.err).append(buffer.data(), static_cast<std::size_t>(got));
-      }
-      if (!open) break;
-    }
+  Outcome outcome;
+  // What the program let go may hold its pipes open: the end is the program's, not the pipes'.
+  for (bool more = true; more;) {
+    ::poll(wait.data(), wait.size(), kMost);
+    const bool late = std::chrono::steady_clock::now() > deadline;
+    if (late) ::kill(pid, SIGKILL);
+    const bool out = take_some(wait[0], outcome.out), err = take_some(wait[1], outcome.err);
+    more = wait[2].revents == 0 || ((out || err) && !late);
   }
-  writer.join();
-  ::close(pipes[1][0]);
-  ::close(pipes[2][0]);
+  int status = 0;
+  ::waitpid(pid, &status, 0);
   outcome.status = status_of(status);
   return outcome;
 }
