@@ -22,12 +22,18 @@ struct StatsReading {
   Bytes host_memory;         // stands for the limit of a container without one
 };
 
+// The last of a container, and an older one, which rates are made of.
+struct StatsReadings {
+  StatsReading now;
+  std::optional<StatsReading> before;  // nullopt: it was seen once only
+};
+
 // Where stats come from (the watch flow). Thread-safe.
 class StatsSource {
  public:
   virtual ~StatsSource() = default;
   // nullopt: it does not run, or was not seen yet.
-  virtual std::optional<StatsReading> read(const std::string& container_id) = 0;
+  virtual std::optional<StatsReadings> read(const std::string& container_id) = 0;
 };
 
 // What GET /info and /version tell of the host.

@@ -1,4 +1,5 @@
 // GET /containers/NAME/stats, as docker stats computes from it (cgroup v2's form).
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <thread>
 #include <utility>
@@ -13,7 +14,9 @@ namespace {
 using nlohmann::json;
 using namespace std::chrono_literals;
 
-constexpr auto kPeriod = 1s;
+constexpr auto kPeriod = 1s;    // of a stream
+constexpr auto kPatience = 5s;  // with a container that the sampler has not seen yet
+constexpr auto kSlice = 100ms;  // of a wait, after which a client that left is noticed
 
 std::uint64_t nanoseconds(Microseconds time) { return static_cast<std::uint64_t>(Nanoseconds(time).count()); }
 
@@ -84,8 +87,12 @@ struct Who {
   std::string id, name;
 };
 
-json stats_json(const Who& who, const std::optional<StatsReading>& now,
-                const std::optional<StatsReading>& before) {
+json stats_json(const Who& who, const std::optional<StatsReadings>& readings) {
+  std::optional<StatsReading> now, before;
+  if (readings) {
+    now = readings->now;
+    before = readings->before;
+  }
   const auto moment = [](const std::optional<StatsReading>& reading) {
     return reading ? format_rfc3339(reading->when) : std::string("0001-01-01T00:00:00Z");
   };
@@ -108,14 +115,27 @@ json stats_json(const Who& who, const std::optional<StatsReading>& now,
   return out;
 }
 
-// The pause between two readings; false where the client left.
-bool pause(Exchange& exchange) {
-  constexpr int kSlices = 4;
-  for (int i = 0; i < kSlices; ++i) {
-    std::this_thread::sleep_for(kPeriod / kSlices);
-    if (exchange.client_gone()) return false;
+// false where the client left.
+bool pause(Exchange& exchange, std::chrono::milliseconds length) {
+  const auto end = std::chrono::steady_clock::now() + length;
+  while (!exchange.client_gone()) {
+    const auto left = end - std::chrono::steady_clock::now();
+    if (left <= 0ns) return true;
+    std::this_thread::sleep_for(std::min<std::chrono::nanoseconds>(left, kSlice));
   }
-  return true;
+  return false;
+}
+
+// Both readings; a container that has just started is waited for, since the sampler has not seen it twice.
+std::optional<StatsReadings> whole(Exchange& exchange, const DockerParts& parts, const std::string& id) {
+  const auto end = std::chrono::steady_clock::now() + kPatience;
+  while (true) {
+    auto readings = parts.stats.read(id);
+    if (readings && readings->before) return readings;
+    const auto ref = parts.containers.identity(id);
+    const bool runs = ref && ref->init_pid;
+    if (!runs || std::chrono::steady_clock::now() > end || !pause(exchange, kSlice)) return readings;
+  }
 }
 
 void stats(Exchange& exchange, const DockerParts& parts) {
@@ -126,21 +146,17 @@ void stats(Exchange& exchange, const DockerParts& parts) {
   if (!config) return exchange.reply_error(config.error());
   const Who who{.id = *id, .name = config->name};
   const bool stream = request.value("stream").empty() || request.flag("stream");
-  std::optional<StatsReading> before;
-  std::optional<StatsReading> now = parts.stats.read(*id);
+  // A rate needs two readings, unless the client makes it itself.
+  const bool one_shot = request.flag("one-shot");
   if (!stream) {
-    // A rate needs two readings, unless the client makes it itself.
-    if (!request.flag("one-shot") && now) {
-      if (!pause(exchange)) return;
-      before = std::exchange(now, parts.stats.read(*id));
-    }
-    return reply_json(exchange, stats_json(who, now, before));
+    auto readings = one_shot ? parts.stats.read(*id) : whole(exchange, parts, *id);
+    if (one_shot && readings) readings->before.reset();
+    return reply_json(exchange, stats_json(who, readings));
   }
   exchange.begin_stream(200, "application/json");
-  while (exchange.write(dump(stats_json(who, now, before)) + "\n") && pause(exchange)) {
+  do {
     if (!parts.containers.id_of(*id)) return;
-    before = std::exchange(now, parts.stats.read(*id));
-  }
+  } while (exchange.write(dump(stats_json(who, parts.stats.read(*id))) + "\n") && pause(exchange, kPeriod));
 }
 
 }  // namespace

@@ -1,6 +1,21 @@
 #include "agent/daemon/sources.h"
 
+#include <algorithm>
+
 namespace plimsoll::daemon {
+namespace {
+
+api::StatsReading reading_of(const model::Snapshot& snapshot, const model::Sample& sample) {
+  const model::HostSample& host = snapshot.host;
+  const auto up = std::chrono::duration<double>(sample.taken.since_boot);
+  return {.when = snapshot.wall - (snapshot.boot - sample.taken),
+          .sample = sample,
+          .online_cpus = host.cpu_cores,
+          .host_cpu = std::chrono::duration_cast<Microseconds>(up * host.cpu_cores),
+          .host_memory = host.memory_total};
+}
+
+}  // namespace
 
 std::optional<watch::Identity> OwnContainers::identify(const std::string& container_id) {
   auto ref = containers_.identity(container_id);
@@ -14,20 +29,19 @@ std::optional<watch::Identity> OwnContainers::identify(const std::string& contai
                          .restarts = ref->restarts};
 }
 
-std::optional<api::StatsReading> BoardStats::read(const std::string& container_id) {
+std::optional<api::StatsReadings> BoardStats::read(const std::string& container_id) {
   const auto view = board_.get();
-  if (!view || !view->now) return std::nullopt;
-  for (const auto& one : view->now->containers) {
-    if (one.ref->container_id != container_id) continue;
-    const model::HostSample& host = view->now->host;
-    const auto up = std::chrono::duration<double>(one.sample.taken.since_boot);
-    return api::StatsReading{.when = view->now->wall - (view->now->boot - one.sample.taken),
-                             .sample = one.sample,
-                             .online_cpus = host.cpu_cores,
-                             .host_cpu = std::chrono::duration_cast<Microseconds>(up * host.cpu_cores),
-                             .host_memory = host.memory_total};
+  const auto& all = view->now->containers;
+  const auto found =
+      std::ranges::find_if(all, [&](const auto& one) { return one.ref->container_id == container_id; });
+  if (found == all.end()) return std::nullopt;
+  api::StatsReadings readings{.now = reading_of(*view->now, found->sample), .before = std::nullopt};
+  if (!view->previous) return readings;
+  // Of the same cgroup: a container that was started anew counts from zero.
+  for (const auto& one : view->previous->containers) {
+    if (one.ref->id == found->ref->id) readings.before = reading_of(*view->previous, one.sample);
   }
-  return std::nullopt;
+  return readings;
 }
 
 }  // namespace plimsoll::daemon

@@ -20,11 +20,11 @@ class OwnContainers final : public watch::IdentitySource {
   const container::Containers& containers_;
 };
 
-// Docker's stats ask for the last sample.
+// Docker's stats are made of the last two ticks.
 class BoardStats final : public api::StatsSource {
  public:
   explicit BoardStats(const Board& board) : board_(board) {}
-  std::optional<api::StatsReading> read(const std::string& container_id) override;
+  std::optional<api::StatsReadings> read(const std::string& container_id) override;
 
  private:
   const Board& board_;

@@ -95,7 +95,7 @@ Result<Words> names_of(const Connection& agent, const Words& asked, bool all) {
   return names;
 }
 
-// All at once: each takes about a second, since it is a difference of two samples.
+// All at once: each that has just started takes a second or two, until it was sampled twice.
 Result<std::string> take(const Connection& agent, const Words& names, const std::string& format) {
   std::vector<std::future<Result<json>>> asked;
   for (const std::string& name : names) {
@@ -132,7 +132,7 @@ Result<int> stats(const Connection& agent, const Words& args) {
     fmt::print("{}", text);
     std::fflush(stdout);
     if (once) return 0;
-    if (names.empty()) std::this_thread::sleep_for(std::chrono::seconds(1));
+    std::this_thread::sleep_for(std::chrono::seconds(1));
   }
 }
 

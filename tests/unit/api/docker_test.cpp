@@ -26,7 +26,7 @@ using testing::HasSubstr;
 
 class FixedStats final : public StatsSource {
  public:
-  std::optional<StatsReading> read(const std::string&) override {
+  std::optional<StatsReadings> read(const std::string&) override {
     StatsReading reading{
         .when = WallTime(std::chrono::seconds(1)), .online_cpus = 2, .host_memory = Bytes{4096}};
     reading.host_cpu = Microseconds(7000);
@@ -34,8 +34,15 @@ class FixedStats final : public StatsSource {
     reading.sample.memory.current = Bytes{300};
     reading.sample.memory.stat = model::MemoryStat{.inactive_file = Bytes{100}};
     reading.sample.threads = 3;
-    return reading;
+    StatsReadings both{.now = reading, .before = std::nullopt};
+    if (seen_++ < 2) return both;
+    both.before = reading;
+    both.before->sample.cpu->usage = Microseconds(500);
+    return both;
   }
+
+ private:
+  int seen_ = 0;  // as of a container that has just started: once only, the first two times
 };
 
 struct Reply {
@@ -200,8 +207,12 @@ TEST_F(Docker, StatsAreWhatDockerComputesFrom) {
   EXPECT_EQ(stats["memory_stats"]["stats"]["inactive_file"], 100);
   EXPECT_EQ(stats["pids_stats"]["current"], 3);
   EXPECT_FALSE(stats["precpu_stats"].contains("system_cpu_usage"));
+  EXPECT_EQ(ask("POST", "/containers/web/start").status, 204);
   const json two = ask("GET", "/containers/web/stats?stream=0").document();
-  EXPECT_EQ(two["precpu_stats"]["cpu_usage"]["total_usage"], 1'500'000);
+  EXPECT_EQ(two["cpu_stats"]["cpu_usage"]["total_usage"], 1'500'000);
+  EXPECT_EQ(two["precpu_stats"]["cpu_usage"]["total_usage"], 500'000);
+  const json one = ask("GET", "/containers/web/stats?stream=0&one-shot=1").document();
+  EXPECT_FALSE(one["precpu_stats"].contains("system_cpu_usage"));
 }
 
 TEST_F(Docker, ImagesByNameAndId) {
