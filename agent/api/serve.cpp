@@ -53,6 +53,21 @@ class LiveExchange final : public Exchange {
     if (streaming_ && !broken_ && chunked_) send_raw("0\r\n\r\n");
   }
 
+  // Who still sends when we close sees a broken pipe in place of the answer: what comes is thrown away until
+  // he ends too, or the time is up (RFC 9112, 9.6).
+  void linger(std::chrono::milliseconds most) {
+    if (hijacked_ || parser_.is_done()) return;
+    ::shutdown(socket_.get(), SHUT_WR);
+    const auto end = std::chrono::steady_clock::now() + most;
+    std::array<char, 65536> waste{};
+    for (error_code code; !code;) {
+      const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
+      if (left.count() <= 0) return;
+      stream_.set_patience(left);
+      stream_.read_some(boost::asio::buffer(waste), code);
+    }
+  }
+
   Result<std::size_t> read_body(std::span<char> into) override {
     send_continue();
     auto& body = parser_.get().body();
@@ -231,13 +246,14 @@ void serve_connection(UniqueFd socket, const Router& router, const ServeLimits& 
       }
       LiveExchange exchange(socket, stream, buffer, parser);
       exchange.reply(error_response(Error("bad request: " + code.message(), ErrorKind::kInvalid)));
+      exchange.linger(limits.linger);
       return;
     }
     LiveExchange exchange(socket, stream, buffer, parser);
     const std::string target(parser.get().target());
     answer(exchange, target, router, limits);
     exchange.finish();
-    if (!exchange.reusable()) return;
+    if (!exchange.reusable()) return exchange.linger(limits.linger);
   }
 }
 

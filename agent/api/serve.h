@@ -11,6 +11,7 @@ namespace plimsoll::api {
 struct ServeLimits {
   bool public_only = false;                    // TCP: only GET and HEAD of public routes
   std::chrono::milliseconds patience{30'000};  // for a request's next byte, and for a reply to be taken
+  std::chrono::milliseconds linger{2'000};     // for what is still sent after the answer to it
   std::size_t most_header = 64UL * 1024;
   std::size_t most_body = 8UL * 1024 * 1024;  // of routes that take the body whole
 };

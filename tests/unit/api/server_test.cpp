@@ -49,6 +49,8 @@ class ServerTest : public testing::Test {
                   exchange.reply({.body = std::to_string(total)});
                 },
                 {.streams_body = true});
+    router_.add("POST", "/unread", [](Exchange& exchange) { exchange.reply({.body = "not now"}); },
+                {.streams_body = true});
     router_.add("POST", "/upper", [](Exchange& exchange) {
       std::string text;
       const UniqueFd socket = exchange.hijack("application/vnd.docker.raw-stream", text);
@@ -86,8 +88,7 @@ class ServerTest : public testing::Test {
     if (!reply) return {0, ""};
     return {(*reply)->status(), rest(**reply)};
   }
-  // What the server answers to these bytes, until it closes.
-  std::string raw(const std::string& bytes, bool tcp = false) const {
+  UniqueFd connected(bool tcp = false) const {
     UniqueFd socket(::socket(tcp ? AF_INET : AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
     sockaddr_un local{.sun_family = AF_UNIX, .sun_path = {}};
     path_.copy(local.sun_path, path_.size());
@@ -97,14 +98,25 @@ class ServerTest : public testing::Test {
     remote.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     const auto* address = tcp ? reinterpret_cast<sockaddr*>(&remote) : reinterpret_cast<sockaddr*>(&local);
     EXPECT_EQ(::connect(socket.get(), address, tcp ? sizeof remote : sizeof local), 0);
+    return socket;
+  }
+  static void put(const UniqueFd& socket, const std::string& bytes) {
     EXPECT_EQ(::send(socket.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL),
               static_cast<ssize_t>(bytes.size()));
-    ::shutdown(socket.get(), SHUT_WR);
+  }
+  static std::string to_the_end(const UniqueFd& socket) {
     std::string text;
     char chunk[4096];
     for (ssize_t got = 0; (got = ::recv(socket.get(), chunk, sizeof chunk, 0)) > 0;)
       text.append(chunk, static_cast<std::size_t>(got));
     return text;
+  }
+  // What the server answers to these bytes, until it closes.
+  std::string raw(const std::string& bytes, bool tcp = false) const {
+    const UniqueFd socket = connected(tcp);
+    put(socket, bytes);
+    ::shutdown(socket.get(), SHUT_WR);
+    return to_the_end(socket);
   }
 
   std::string folder_, path_;
@@ -130,6 +142,19 @@ TEST_F(ServerTest, UnknownPagesAndWrongMethodsAreToldApart) {
             std::pair(404, std::string("{\"message\":\"page not found: /nowhere\"}\n")));
   EXPECT_EQ(ask({.method = "DELETE", .target = "/hello/you"}).first, 405);
   EXPECT_EQ(ask({.target = "/hello/%zz"}).first, 400);
+}
+
+TEST_F(ServerTest, ABodyThatNobodyReadsBreaksNoPipe) {
+  for (const bool tcp : {false, true}) {
+    const UniqueFd socket = connected(tcp);
+    const std::string head = "POST " + std::string(tcp ? "/nowhere" : "/unread") +
+                             " HTTP/1.1\r\nHost: x\r\nContent-Length: 2000000\r\n\r\n";
+    put(socket, head);
+    // The whole answer, and the end of what the server sends; it takes what we send all the same.
+    EXPECT_NE(to_the_end(socket).find(tcp ? "404" : "not now"), std::string::npos);
+    put(socket, std::string(1'000'000, 'x'));
+    put(socket, std::string(1'000'000, 'x'));
+  }
 }
 
 TEST_F(ServerTest, StreamsChunksAndTakesBodiesWholeOrInPieces) {
