@@ -113,8 +113,9 @@ void DockerCli::check_refused(const Refusal& refusal, const Outcome& outcome, in
   std::istringstream lines(outcome.err);
   int count = 0;
   for (std::string line; std::getline(lines, line);) {
-    const bool own = line.starts_with("See 'docker") || line.starts_with("time=\"") ||
-                     line.starts_with("WARNING: ") || line.starts_with("Error: failed to ");
+    const bool own = line.starts_with("See 'docker") || line.starts_with("Run 'docker ") ||
+                     line.starts_with("time=\"") || line.starts_with("WARNING: ") ||
+                     line.starts_with("Error: failed to ");
     count += line.empty() || own ? 0 : 1;
   }
   EXPECT_EQ(count, 1) << shown << ": " << outcome.err;

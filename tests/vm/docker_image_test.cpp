@@ -30,7 +30,7 @@ TEST_F(ImageCli, ImportsListsTagsAndRemoves) {
   EXPECT_EQ(told({"images", "--format", "{{.ID}}", "app:latest"}), id.substr(7, 12));
   EXPECT_EQ(told({"rmi", "app"}), "Untagged: app:latest");
   expect_refused({"tag", "nope", "other"}, 1, {"No such image: nope"});
-  expect_refused({"tag", "demo", "Wrong"}, 1, {"repository name must be lowercase"});
+  expect_refused({"tag", "demo", "Wrong"}, 1, {"repository name", "must be lowercase"});
   EXPECT_EQ(told({"rmi", "team/app:2"}), "Untagged: team/app:2\nDeleted: " + id);
   expect_refused({"rmi", "team/app:2"}, 1, {"No such image: team/app:2"});
 }

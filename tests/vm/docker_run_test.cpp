@@ -226,7 +226,6 @@ TEST_F(RunCli, WhatCannotBeHeldIsRefusedByName) {
       {{"--security-opt", "apparmor=mine"}, {"--security-opt", "apparmor=mine"}},
       {{"--oom-kill-disable"}, {"--oom-kill-disable"}},
       {{"--memory-swappiness", "10"}, {"--memory-swappiness"}},
-      {{"--kernel-memory", "50m"}, {"--kernel-memory"}},
       {{"--blkio-weight", "100"}, {"--blkio-weight"}},
       {{"--device-read-bps", "/dev/null:1mb"}, {"--device-read-bps"}},
       {{"--device-cgroup-rule", "c 1:3 r"}, {"--device-cgroup-rule"}},

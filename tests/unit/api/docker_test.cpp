@@ -188,6 +188,9 @@ TEST_F(Docker, BadRequestsNameTheObject) {
   EXPECT_THAT(refused(R"({"Image":"nope"})"), HasSubstr("No such image"));
   EXPECT_THAT(refused(R"({"Image":"demo","HostConfig":{"PortBindings":{"80/tcp":[{}]}}})"),
               HasSubstr("PortBindings"));
+  // Newer command lines no longer send it.
+  EXPECT_THAT(refused(R"({"Image":"demo","HostConfig":{"KernelMemory":52428800}})"),
+              HasSubstr("--kernel-memory"));
   EXPECT_EQ(ask("GET", "/nothing").status, 404);
   EXPECT_EQ(ask("PUT", "/containers/json").status, 405);
   EXPECT_EQ(ask("GET", "/v1.99/_ping").status, 400);
