@@ -34,12 +34,13 @@ std::string GuestAgent::binary(const std::string& name) {
 void GuestAgent::start() {
   fs::create_directories(kPolicies);
   const std::vector<std::string> words = {binary("plimsoll"), "agent", "--policies", kPolicies};
+  const UniqueFd log(::open(kLog, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+  ASSERT_TRUE(log);
   pid_ = ::fork();
   ASSERT_GE(pid_, 0);
   if (pid_ == 0) {
-    const int log = ::open(kLog, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    ::dup2(log, STDOUT_FILENO);
-    ::dup2(log, STDERR_FILENO);
+    ::dup2(log.get(), STDOUT_FILENO);
+    ::dup2(log.get(), STDERR_FILENO);
     become(words);
   }
   ASSERT_TRUE(eventually([] { return ask("/_ping").status == 200; }, kCeiling)) << text_of(kLog);
