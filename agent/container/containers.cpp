@@ -105,8 +105,6 @@ Subscription Containers::subscribe(std::optional<WallTime> since,
 std::optional<model::ContainerRef> Containers::identity(const std::string& container_id) const {
   return core_->identity(container_id);
 }
-Subscription Containers::on_exit(std::function<void(const std::string&, const model::Exit&)> tell) {
-  return core_->on_exit(std::move(tell));
-}
+Subscription Containers::on_exit(ExitListener tell) { return core_->on_exit(std::move(tell)); }
 
 }  // namespace plimsoll::container

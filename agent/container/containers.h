@@ -78,6 +78,8 @@ struct Streams {
   bool out = true, err = true;
 };
 
+using ExitListener = std::function<void(const model::EndedContainer&)>;
+
 // One line of Docker's /events, already JSON, without the newline.
 struct EventText {
   WallTime when;
@@ -153,8 +155,10 @@ class Containers {
 
   // Who a container is, for the watch flow; nullopt where the id is not one of ours.
   std::optional<model::ContainerRef> identity(const std::string& container_id) const;
-  // Called at each exit with the id and how it ended.
-  Subscription on_exit(std::function<void(const std::string& id, const model::Exit&)> tell);
+  // Called at each exit, with what its shim read last: CPU time, the memory's peak, OOM kills. The first who
+  // subscribes is also told, at once, of those that were found ended by open() or ended since. `vanished` is
+  // when the process ended; ref.id is 0 where the shim could not tell.
+  Subscription on_exit(ExitListener tell);
 
   class Core;  // this room's own
 

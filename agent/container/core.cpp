@@ -102,11 +102,14 @@ std::map<Status, int> Containers::Core::counts() const {
   return out;
 }
 
-Subscription Containers::Core::on_exit(std::function<void(const std::string&, const model::Exit&)> listener) {
-  auto kept =
-      std::make_shared<std::function<void(const std::string&, const model::Exit&)>>(std::move(listener));
+Subscription Containers::Core::on_exit(ExitListener listener) {
+  auto kept = std::make_shared<ExitListener>(std::move(listener));
   const std::lock_guard lock(mutex_);
   exit_listeners_.push_back(kept);
+  for (const auto& one :
+       std::exchange(untold_, std::nullopt).value_or(std::vector<model::EndedContainer>())) {
+    (*kept)(one);
+  }
   return kept;
 }
 

@@ -86,7 +86,7 @@ class Containers::Core {
   // A copy of what is known of it.
   Result<State> state_of(const std::string& name) const;
   std::map<Status, int> counts() const;
-  Subscription on_exit(std::function<void(const std::string&, const model::Exit&)> tell);
+  Subscription on_exit(ExitListener tell);
   Events& events() { return events_; }
 
  private:
@@ -103,6 +103,7 @@ class Containers::Core {
   Result<> save(const Item& item) const;  // with mutex_ held
   void tell(const Item& item, const std::string& action, std::map<std::string, std::string> more = {});
   void tell_waiters(Item& item, bool removed);
+  model::ContainerRef ref_of(const State& state) const;
 
   // lifecycle.cpp; `busy` held, mutex_ not
   Result<> prepare(const ItemPtr& item);
@@ -127,6 +128,7 @@ class Containers::Core {
   void hear(int fd);
   void hear_exec(const std::string& id);
   void ended(const ItemPtr& item, const ExitRecord& record);
+  void tell_exit(const State& state, const ExitRecord& record);
   ExitRecord read_exit(const std::string& id) const;
   void run_timers();
   void reap();
@@ -148,7 +150,9 @@ class Containers::Core {
   std::map<std::string, std::shared_ptr<ExecSession>> sessions_;  // by exec id
   std::map<int, std::string> heard_;                              // connection -> "c" or "e" and id
   std::set<pid_t> children_;
-  std::vector<std::weak_ptr<std::function<void(const std::string&, const model::Exit&)>>> exit_listeners_;
+  std::vector<std::weak_ptr<ExitListener>> exit_listeners_;
+  std::optional<std::vector<model::EndedContainer>> untold_ =  // until the first listener is there
+      std::vector<model::EndedContainer>();
   std::thread supervisor_;
 };
 

@@ -215,11 +215,17 @@ std::optional<model::ContainerRef> Containers::Core::identity(const std::string&
   const std::lock_guard lock(mutex_);
   const auto found = items_.find(id);
   if (found == items_.end()) return std::nullopt;
-  const State& state = found->second->state;
+  model::ContainerRef ref = ref_of(found->second->state);
+  if (const auto opened = kernel::Cgroup::open(paths_.cgroup_root + ref.cgroup); opened)
+    ref.id = opened->id();
+  return ref;
+}
+
+model::ContainerRef Containers::Core::ref_of(const State& state) const {
   model::ContainerRef ref{.id = {},
-                          .cgroup = cgroup(id),
+                          .cgroup = cgroup(state.id),
                           .runtime = model::Runtime::kPlimsoll,
-                          .container_id = id,
+                          .container_id = state.id,
                           .name = state.config.name,
                           .image = state.config.image,
                           .labels = state.config.labels,
@@ -227,8 +233,6 @@ std::optional<model::ContainerRef> Containers::Core::identity(const std::string&
                           .started = state.started,
                           .restarts = state.restarts};
   if (state.pid != 0) ref.init_pid = state.pid;
-  if (const auto opened = kernel::Cgroup::open(paths_.cgroup_root + ref.cgroup); opened)
-    ref.id = opened->id();
   return ref;
 }
 

@@ -120,7 +120,9 @@ Result<ExitRecord> parse_exit(const std::string& text) {
   out.usage = {.cpu_usec = static_cast<std::uint64_t>(in.natural("cpuUsageUsec")),
                .cpu_user_usec = static_cast<std::uint64_t>(in.natural("cpuUserUsec")),
                .cpu_system_usec = static_cast<std::uint64_t>(in.natural("cpuSystemUsec")),
-               .memory_peak = static_cast<std::uint64_t>(in.natural("memoryPeakBytes"))};
+               .memory_peak = static_cast<std::uint64_t>(in.natural("memoryPeakBytes")),
+               .oom_kills = static_cast<std::uint64_t>(in.natural("oomKills"))};
+  out.cgroup.inode = static_cast<std::uint64_t>(in.natural("cgroupId"));
   if (error) return std::unexpected(std::move(*error).in("exit.json"));
   return out;
 }

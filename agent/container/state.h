@@ -12,6 +12,7 @@ namespace plimsoll::container {
 
 struct Usage {
   std::uint64_t cpu_usec = 0, cpu_user_usec = 0, cpu_system_usec = 0, memory_peak = 0;
+  std::uint64_t oom_kills = 0;
 };
 
 // exit.json of a shim.
@@ -20,6 +21,7 @@ struct ExitRecord {
   bool oom_killed = false;
   WallTime started, exited;
   Usage usage;
+  model::CgroupId cgroup;  // of the run; 0 where nobody knows
 };
 
 struct State {

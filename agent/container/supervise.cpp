@@ -146,12 +146,30 @@ void Containers::Core::ended(const ItemPtr& item, const ExitRecord& record) {
   if (state.oom_killed) tell(*item, "oom");
   tell(*item, "die", {{"exitCode", std::to_string(state.exit_code)}});
   tell_waiters(*item, false);
-  std::erase_if(exit_listeners_, [](const auto& one) { return one.expired(); });
-  for (const auto& weak : exit_listeners_) {
-    if (const auto listener = weak.lock()) (*listener)(id, {record.exited, record.code, record.oom_killed});
-  }
+  tell_exit(state, record);
   changed_.notify_all();
   wake();
+}
+
+void Containers::Core::tell_exit(const State& state, const ExitRecord& record) {
+  model::ContainerRef ref = ref_of(state);
+  ref.id = record.cgroup;
+  const Usage& usage = record.usage;
+  const auto time = [](std::uint64_t usec) { return Microseconds(static_cast<std::int64_t>(usec)); };
+  model::Sample last;
+  last.cpu = {.usage = time(usage.cpu_usec),
+              .user = time(usage.cpu_user_usec),
+              .system = time(usage.cpu_system_usec)};
+  if (usage.memory_peak != 0) last.memory.peak = Bytes{usage.memory_peak};
+  last.memory.events = model::MemoryEvents{.oom_kill = usage.oom_kills};
+  const model::EndedContainer ended{std::make_shared<const model::ContainerRef>(std::move(ref)),
+                                    std::move(last), record.exited,
+                                    model::Exit{record.exited, record.code, record.oom_killed}};
+  if (untold_) untold_->push_back(ended);
+  std::erase_if(exit_listeners_, [](const auto& one) { return one.expired(); });
+  for (const auto& weak : exit_listeners_) {
+    if (const auto listener = weak.lock()) (*listener)(ended);
+  }
 }
 
 void Containers::Core::run_timers() {

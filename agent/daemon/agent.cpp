@@ -45,8 +45,8 @@ Result<> make_folder(const std::string& path, mode_t mode) {
 }
 
 // "0::/system.slice/plimsoll.service" (cgroups(7)): the cgroup v2 line.
-std::string cgroup_of(const std::string& process) {
-  const auto text = kernel::read_file("/proc/" + process + "/cgroup");
+std::string cgroup_of(const std::string& proc, const std::string& process) {
+  const auto text = kernel::read_file(proc + "/" + process + "/cgroup");
   if (!text) return {};
   const auto begin = text->starts_with("0::") ? 0 : text->find("\n0::");
   if (begin == std::string::npos) return {};
@@ -54,10 +54,10 @@ std::string cgroup_of(const std::string& process) {
   return text->substr(path, text->find('\n', path) - path);
 }
 
-std::vector<std::string> untouchable() {
+std::vector<std::string> untouchable(const std::string& proc) {
   std::vector<std::string> cgroups = {std::string(kCgroupParent) + "-shims"};
   for (const char* process : {"self", "1"}) {
-    if (std::string path = cgroup_of(process); !path.empty()) cgroups.push_back(std::move(path));
+    if (std::string path = cgroup_of(proc, process); !path.empty()) cgroups.push_back(std::move(path));
   }
   return cgroups;
 }
@@ -77,9 +77,9 @@ api::HostFacts told_to_docker(const model::HostFacts& host, const Config& config
           .state_folder = config.state};
 }
 
-watch::Options watch_options(const model::HostFacts& host) {
+watch::Options watch_options(const model::HostFacts& host, const std::string& proc) {
   return {.cgroup_mount = host.cgroup_mount,
-          .proc = "/proc",
+          .proc = proc,
           .identity = {.containerd = "/run/containerd/io.containerd.runtime.v2.task",
                        .docker = "/var/lib/docker/containers",
                        .containers_storage = "/var/lib/containers/storage"}};
@@ -115,7 +115,8 @@ class Agent {
                                                               .run = config_.run,
                                                               .cgroup_root = host_.cgroup_mount,
                                                               .cgroup_parent = kCgroupParent,
-                                                              .runtime_binary = config_.runtime_binary},
+                                                              .runtime_binary = config_.runtime_binary,
+                                                              .proc = config_.host.proc},
                                                              *images_, clock_));
     return {};
   }
@@ -124,36 +125,38 @@ class Agent {
     PLIMSOLL_ASSIGN(audit_, enforce::AuditLog::open(config_.state + "/decisions.db"));
     if (!audit_->warning().empty()) log::warning(audit_->warning());
     own_.emplace(*containers_);
-    PLIMSOLL_ASSIGN(watcher_, watch::Watcher::open(watch_options(host_), clock_, &*own_));
+    PLIMSOLL_ASSIGN(watcher_, watch::Watcher::open(watch_options(host_, config_.host.proc), clock_, &*own_));
     return {};
   }
 
   Result<> open_loop() {
-    engine_.emplace(policies::EngineOptions{.untouchable = untouchable()});
+    engine_.emplace(policies::EngineOptions{.untouchable = untouchable(config_.host.proc)});
     executor_.emplace(host_.cgroup_mount, clock_);
     PLIMSOLL_ASSIGN(auto folder, PolicyFolder::open(config_.policies));
     folder_.emplace(std::move(folder));
     for (const auto& one : folder_->diagnostics()) log::warning(to_string(one));
     log::info("policies in force: " + std::to_string(folder_->set()->policies.size()) + ", from " +
               config_.policies);
-    PLIMSOLL_ASSIGN(loop_, Loop::open({.clock = clock_,
-                                       .watcher = *watcher_,
-                                       .engine = *engine_,
-                                       .executor = *executor_,
-                                       .audit = *audit_,
-                                       .folder = *folder_,
-                                       .metrics = metrics_,
-                                       .board = board_,
-                                       .disks = {.sysfs = "/sys", .mountinfo = "/proc/self/mountinfo"},
-                                       .boot_id = host_.boot_id,
-                                       .tick = config_.tick}));
+    PLIMSOLL_ASSIGN(
+        loop_,
+        Loop::open({.clock = clock_,
+                    .watcher = *watcher_,
+                    .engine = *engine_,
+                    .executor = *executor_,
+                    .audit = *audit_,
+                    .folder = *folder_,
+                    .metrics = metrics_,
+                    .board = board_,
+                    .disks = {.sysfs = config_.host.sys, .mountinfo = config_.host.proc + "/self/mountinfo"},
+                    .boot_id = host_.boot_id,
+                    .tick = config_.tick}));
     return {};
   }
 
   // What containers tell comes on their supervisor's thread; the watch flow belongs to the loop's.
   void connect() {
-    exits_ = containers_->on_exit([this](const std::string& id, const model::Exit& exit) {
-      loop_->post([this, id, exit] { watcher_->set_exit(id, exit); });
+    exits_ = containers_->on_exit([this](const model::EndedContainer& ended) {
+      loop_->post([this, ended] { watcher_->set_end(ended); });
     });
     events_ = containers_->subscribe(std::nullopt, [this](const container::EventText& event) {
       const auto told = nlohmann::json::parse(event.json, nullptr, false);
@@ -217,8 +220,7 @@ class Agent {
 
 Result<> run_agent(const Config& config) {
   log::configure(config.log_level, config.log_format);
-  PLIMSOLL_ASSIGN(model::HostFacts host,
-                  kernel::read_host_facts({.proc = "/proc", .sys = "/sys", .etc = "/etc"}));
+  PLIMSOLL_ASSIGN(model::HostFacts host, kernel::read_host_facts(config.host));
   if (host.cgroup_mount.empty()) {
     return fail("this host has no cgroup v2 mount: see plimsoll doctor", ErrorKind::kUnsupported);
   }

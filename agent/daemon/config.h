@@ -6,6 +6,7 @@
 
 #include "agent/base/log.h"
 #include "agent/base/units.h"
+#include "agent/kernel/host_facts.h"
 
 namespace plimsoll::daemon {
 
@@ -20,6 +21,8 @@ struct Config {
   std::set<std::string> label_keys;  // container labels that become metric labels
   log::Level log_level = log::Level::kInfo;
   log::Format log_format = log::Format::kText;
+  // Where the host's own files are. No flag: others than these are for a simulated host.
+  kernel::HostRoots host{.proc = "/proc", .sys = "/sys", .etc = "/etc"};
 };
 
 // Fills in what depends on other members, and makes paths absolute. kInvalid names the flag.

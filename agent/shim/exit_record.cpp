@@ -33,6 +33,7 @@ int ExitRecord::code() const {
 
 Usage read_usage(const kernel::Cgroup& cgroup) {
   Usage usage;
+  usage.cgroup_id = cgroup.id().inode;
   if (const auto text = cgroup.read("cpu.stat")) {
     usage.cpu_usec = value_of(*text, "usage_usec");
     usage.cpu_user_usec = value_of(*text, "user_usec");
@@ -59,6 +60,7 @@ std::string exit_json(const ExitRecord& record) {
   put(out, "cpuUserUsec", record.usage.cpu_user_usec);
   put(out, "cpuSystemUsec", record.usage.cpu_system_usec);
   put(out, "memoryPeakBytes", record.usage.memory_peak);
+  if (record.usage.cgroup_id != 0) put(out, "cgroupId", record.usage.cgroup_id);
   return out + "}\n";
 }
 

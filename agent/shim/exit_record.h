@@ -14,6 +14,7 @@ namespace plimsoll::shim {
 struct Usage {
   std::optional<std::uint64_t> cpu_usec, cpu_user_usec, cpu_system_usec, memory_peak;
   std::uint64_t oom_kills = 0;
+  std::uint64_t cgroup_id = 0;  // the inode of its folder
 };
 
 struct ExitRecord {

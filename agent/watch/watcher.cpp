@@ -10,7 +10,7 @@ namespace plimsoll::watch {
 namespace {
 
 constexpr std::size_t kMostWarnings = 100;
-constexpr std::size_t kMostEarlyExits = 1000;
+constexpr std::size_t kMostEarlyEnds = 1000;
 
 Result<> add_to(const UniqueFd& epoll, int fd) {
   epoll_event event{EPOLLIN, {.fd = fd}};
@@ -71,6 +71,7 @@ std::shared_ptr<const model::Snapshot> Watcher::take() {
   collect();
   const bool verify = options_.cadence.verify <= 1 || tick_ % options_.cadence.verify == 0;
   if (verify || tree_.counts().failed_watches != 0) apply(tree_.reconcile());
+  if (verify) forget_restored();
   if (verify && std::exchange(ground_.unknown_device, false)) {
     ground_.device_names = host_reader_.device_names();
   }
@@ -110,15 +111,24 @@ Result<> Watcher::refresh(model::CgroupId id) {
   return {};
 }
 
-void Watcher::set_exit(const std::string& container_id, const model::Exit& exit) {
+void Watcher::set_end(const model::EndedContainer& told) {
+  collect();
+  const std::string& id = told.ref->container_id;
+  const auto is_that = [&](const model::ContainerRef& ref) {
+    return ref.container_id == id && (told.ref->id.inode == 0 || ref.id == told.ref->id);
+  };
   for (auto ended = ended_.rbegin(); ended != ended_.rend(); ++ended) {
-    if (ended->ref->container_id == container_id && !ended->exit) {
-      ended->exit = exit;
-      return;
-    }
+    if (!ended->exit && is_that(*ended->ref)) return complete(*ended, told);
   }
-  if (early_exits_.size() >= kMostEarlyExits) early_exits_.erase(early_exits_.begin());
-  early_exits_.insert_or_assign(container_id, exit);
+  const auto alive =
+      std::ranges::any_of(tracked_, [&](const auto& one) { return is_that(*one.second->ref); });
+  if (alive) {
+    if (early_ends_.size() >= kMostEarlyEnds) early_ends_.erase(early_ends_.begin());
+    early_ends_.insert_or_assign(id, told);
+    return;
+  }
+  const auto later = std::ranges::upper_bound(ended_, told.vanished, {}, &model::EndedContainer::vanished);
+  complete(*ended_.insert(later, told), told);
 }
 
 void Watcher::identity_changed(const std::string& container_id) {
@@ -147,10 +157,16 @@ std::vector<std::string> Watcher::take_warnings() {
 
 Result<> Watcher::restore(std::string_view text, std::string_view boot_id) {
   PLIMSOLL_TRY(workloads_.restore(text, boot_id));
-  std::set<model::CgroupId> alive;
-  for (const auto& [id, tracked] : by_id_) alive.insert(id);
-  workloads_.keep_only(alive);
+  restored_ = true;
   return {};
+}
+
+void Watcher::forget_restored() {
+  if (!std::exchange(restored_, false)) return;
+  std::set<model::CgroupId> known;
+  for (const auto& [id, tracked] : by_id_) known.insert(id);
+  for (const auto& one : ended_) known.insert(one.ref->id);
+  workloads_.keep_only(known);
 }
 
 WatchStats Watcher::stats() const {

@@ -73,8 +73,10 @@ class Watcher {
   // Reads one container's control files anew. kNotFound: no such container, or it is gone.
   Result<> refresh(model::CgroupId id);
 
-  // How a container ended, told by its runtime before or after its cgroup vanished.
-  void set_exit(const std::string& container_id, const model::Exit& exit);
+  // How a container ended, told by its runtime before or after its cgroup vanished; also of one that was
+  // never seen here (it ended while no agent ran, or within a tick). Of its last values the larger of what
+  // was told and what was read here stands.
+  void set_end(const model::EndedContainer& told);
   // Its identity is to be asked for again (renamed, started anew in the same cgroup).
   void identity_changed(const std::string& container_id);
 
@@ -109,6 +111,8 @@ class Watcher {
   void apply(const std::vector<FolderChange>& changes);
   void appeared(const FolderChange& change);
   void vanished(model::CgroupId id);
+  void complete(model::EndedContainer& ended, const model::EndedContainer& told);
+  void forget_restored();
   void after_reading(Tracked& tracked);
   void push(decltype(model::Event::what) what);
   void pressure_fired();
@@ -140,8 +144,9 @@ class Watcher {
   std::optional<model::Sample> root_;
   model::HostSample host_;
   std::deque<model::EndedContainer> ended_;
-  std::map<std::string, model::Exit> early_exits_;  // told before the cgroup vanished
+  std::map<std::string, model::EndedContainer> early_ends_;  // told before the cgroup vanished
   Workloads workloads_;
+  bool restored_ = false;  // workloads_ still holds what an earlier agent counted of cgroups that are gone
 
   std::vector<model::Event> events_;
   std::set<model::CgroupId> limit_changes_;

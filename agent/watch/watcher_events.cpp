@@ -89,15 +89,35 @@ void Watcher::vanished(model::CgroupId id) {
   if (found == by_id_.end()) return;
   const Tracked& tracked = *found->second;
   model::EndedContainer ended{tracked.ref, tracked.sampler.last(), clock_.wall(), std::nullopt};
-  if (const auto exit = early_exits_.extract(tracked.ref->container_id)) ended.exit = exit.mapped();
+  if (const auto told = early_ends_.extract(tracked.ref->container_id)) complete(ended, told.mapped());
   push(model::ContainerVanished{ended.ref, ended.last});
-  workloads_.ended(id);
   limit_changes_.erase(id);
   if (listener_) listener_->remove(id.inode);
   const std::string path = tracked.ref->cgroup;
   ended_.push_back(std::move(ended));
   by_id_.erase(found);
   tracked_.erase(path);
+}
+
+void Watcher::complete(model::EndedContainer& ended, const model::EndedContainer& told) {
+  ended.exit = told.exit;
+  model::Sample& last = ended.last;
+  if (told.last.cpu && (!last.cpu || last.cpu->usage < told.last.cpu->usage)) {
+    if (!last.cpu) last.cpu.emplace();
+    last.cpu->usage = told.last.cpu->usage;
+    last.cpu->user = told.last.cpu->user;
+    last.cpu->system = told.last.cpu->system;
+  }
+  last.memory.peak = std::max(last.memory.peak, told.last.memory.peak);
+  if (told.last.memory.events) {
+    if (!last.memory.events) last.memory.events.emplace();
+    last.memory.events->oom_kill = std::max(last.memory.events->oom_kill, told.last.memory.events->oom_kill);
+  }
+  // Inodes of an earlier boot mean nothing, and what ran then was counted then.
+  const WallTime booted = clock_.wall() - clock_.boot().since_boot;
+  if (ended.ref->id.inode != 0 && told.exit && told.exit->when >= booted)
+    workloads_.account(*ended.ref, last);
+  workloads_.ended(ended.ref->id);
 }
 
 // Whenever a container was read, by the tick or by an event: tells of changed memory.events once, even where

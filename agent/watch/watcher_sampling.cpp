@@ -69,6 +69,7 @@ void Watcher::sample_all() {
 void Watcher::prune_ended(WallTime now) {
   while (!ended_.empty() &&
          (ended_.size() > options_.most_ended || now - ended_.front().vanished > options_.keep_ended)) {
+    workloads_.ended(ended_.front().ref->id);
     ended_.pop_front();
   }
 }

@@ -112,6 +112,17 @@ class AgentVm : public testing::Test {
     if (at == std::string::npos) return std::nullopt;
     return std::stod(text.substr(at + series.size() + 2));
   }
+  // The same of the one series of that name whose labels tell of the container.
+  static std::optional<double> metric_of(const std::string& name, const std::string& container_id) {
+    const std::string text = "\n" + ask("/metrics", GuestAgent::kListen).text;
+    const std::string label = "container_id=\"" + container_id + "\"";
+    for (auto at = text.find("\n" + name + "{"); at != std::string::npos;
+         at = text.find("\n" + name + "{", at + 1)) {
+      const std::string line = text.substr(at + 1, text.find('\n', at + 1) - at - 1);
+      if (line.find(label) != std::string::npos) return std::stod(line.substr(line.rfind(' ')));
+    }
+    return std::nullopt;
+  }
   static std::vector<json> decisions(const std::string& query) {
     std::vector<json> rows;
     for (const json& one : get("/plimsoll/v1/decisions?limit=1000&" + query)) rows.push_back(one);

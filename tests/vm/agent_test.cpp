@@ -1,8 +1,11 @@
 // The agent as a whole on a real kernel: launched, watched, held, told. Run in the guest from the project's
 // root, with plimsoll and plimsoll-runtime beside this executable.
+#include <gmock/gmock.h>
+
 #include <random>
 #include <set>
 
+#include "tests/promtool.h"
 #include "tests/vm/agent_fixture.h"
 
 namespace plimsoll {
@@ -190,6 +193,7 @@ TEST_F(AgentVm, ScrapeIsCleanAndGzippedWhenAsked) {
   const Answer plain = ask("/metrics", GuestAgent::kListen);
   EXPECT_NE(plain.text.find("container_memory_working_set_bytes{id=\"/plimsoll/"), std::string::npos);
   EXPECT_NE(plain.text.find("plimsoll_container_info{"), std::string::npos);
+  EXPECT_THAT(promtool_findings(plain.text).unexpected, testing::IsEmpty());
   EXPECT_EQ(std::system("curl -sS -H 'Accept-Encoding: gzip' http://127.0.0.1:9876/metrics | gzip -dc | "
                         "grep -q '^plimsoll_agent_watched_containers '"),
             0);
@@ -203,6 +207,27 @@ TEST_F(AgentVm, ASecondAgentOnTheSameStateLeaves) {
   EXPECT_EQ(second.status, 1);
   EXPECT_NE(second.text.find(GuestAgent::kState), std::string::npos) << second.text;
   EXPECT_NE(second.text.find("another agent"), std::string::npos) << second.text;
+}
+
+TEST_F(AgentVm, WhatEndsWhileNoAgentRunsIsExportedAsEnded) {
+  run("--name away --tmpfs /tmp",
+      "while [ ! -e /tmp/end ]; do sleep 0.1; done; n=0; "
+      "while [ $n -lt 20000 ]; do n=$((n+1)); done; exit 9");
+  ASSERT_TRUE(until([&] { return !row("away").is_null(); }));
+  const fs::path folder = cgroup("away");
+  const int pid = inspect("away")["State"]["Pid"].get<int>();
+  agent_.kill();
+  std::ofstream("/proc/" + std::to_string(pid) + "/root/tmp/end") << "";
+  ASSERT_TRUE(until([&] { return !fs::exists(folder); }));
+  agent_.start();
+  const json state = inspect("away");
+  EXPECT_EQ(state["State"]["ExitCode"], 9);
+  const std::string id = state["Id"];
+  ASSERT_TRUE(until([&] { return metric_of("plimsoll_container_exit_code", id).has_value(); }));
+  EXPECT_EQ(metric_of("plimsoll_container_exit_code", id), 9);
+  const double used = state["LastUsage"]["CpuUsageUsec"].get<double>() / 1e6;
+  EXPECT_GT(used, 0);
+  EXPECT_NEAR(metric_of("plimsoll_ended_cpu_usage_seconds_total", id).value_or(0), used, 1e-6);
 }
 
 TEST_F(AgentVm, TwentyKillsOfTheAgentLoseNothing) {

@@ -229,7 +229,12 @@ TEST_F(WatchTest, TheLastSampleOfAContainerThatLivedLessThanATickIsKept) {
     return now != nullptr && now->sample.populated == false && now->sample.cpu->usage >= last->usage;
   }));
   ASSERT_TRUE(kernel::remove_cgroup_tree(cgroup.path()));
-  watcher_->set_exit(id_of('d'), {clock_.wall(), 0, false});
+  model::ContainerRef told;
+  told.container_id = id_of('d');
+  watcher_->set_end({std::make_shared<const model::ContainerRef>(told),
+                     {},
+                     clock_.wall(),
+                     model::Exit{clock_.wall(), 0, false}});
   ASSERT_NE(next<model::ContainerVanished>([&](const auto& one) { return one.ref->id == cgroup.id(); }),
             nullptr);
   const auto snapshot = watcher_->snapshot();

@@ -269,6 +269,13 @@ TEST_F(Lifecycle, FindsThemAgain) {
   fs::create_directories(home_ / "state/containers/half-made/rootfs");
   ASSERT_TRUE(until([&] { return fs::exists(home_ / "state/containers" / ended / "shim/exit.json"); }));
   open();
+  std::vector<model::EndedContainer> told;
+  // At once, of what ended before anybody listened.
+  (void)all_->on_exit([&](const model::EndedContainer& one) { told.push_back(one); });
+  ASSERT_EQ(told.size(), 1U);
+  EXPECT_EQ(told[0].ref->name, "ends-meanwhile");
+  EXPECT_EQ(told[0].exit->code, 21);
+  EXPECT_EQ(told[0].last.cpu->usage, Microseconds(1234));
   EXPECT_EQ(state("goes-on")["Status"], "running");
   EXPECT_EQ(state("goes-on")["Pid"], pid);
   EXPECT_EQ(state("ends-meanwhile")["Status"], "exited");

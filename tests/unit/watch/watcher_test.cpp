@@ -11,6 +11,8 @@
 namespace plimsoll::watch {
 namespace {
 
+using namespace std::chrono_literals;
+
 const std::string kId(64, 'c');
 const std::string kWeb = "plimsoll/" + kId;
 
@@ -42,6 +44,20 @@ void put_cgroup(Tree& tree, const std::string& path, const std::string& usage = 
   tree.put(path + "/memory.max", "max\n");
   tree.put(path + "/cgroup.events", "populated 1\nfrozen 0\n");
   tree.put(path + "/cgroup.procs", "");
+}
+
+// What a runtime tells of a container's end.
+model::EndedContainer end_of(const std::string& container_id, const Clock& clock, int code,
+                             Microseconds usage, std::uint64_t inode = 0) {
+  model::ContainerRef ref;
+  ref.id.inode = inode;
+  ref.container_id = container_id;
+  ref.name = "web";
+  ref.image = "web:1";
+  model::Sample last;
+  last.cpu = {.usage = usage};
+  return {std::make_shared<const model::ContainerRef>(std::move(ref)), last, clock.wall(),
+          model::Exit{clock.wall(), code, false}};
 }
 
 class WatcherTest : public ::testing::Test {
@@ -115,10 +131,11 @@ TEST_F(WatcherTest, BirthDeathAndItsLastSample) {
   const auto gone = drain<model::ContainerVanished>();
   ASSERT_EQ(gone.size(), 1U);
   EXPECT_EQ(gone[0].last.cpu->usage, Microseconds(7));
-  watcher_->set_exit("cron.service", {clock_.wall(), 3, false});
+  watcher_->set_end(end_of("cron.service", clock_, 3, 9us));
   auto snapshot = watcher_->snapshot();
   ASSERT_EQ(snapshot->ended.size(), 1U);
   EXPECT_EQ(snapshot->ended[0].exit->code, 3);
+  EXPECT_EQ(snapshot->ended[0].last.cpu->usage, 9us);
   clock_.now += std::chrono::minutes(11);
   snapshot = watcher_->take();
   EXPECT_TRUE(snapshot->ended.empty());
@@ -126,10 +143,35 @@ TEST_F(WatcherTest, BirthDeathAndItsLastSample) {
 
 TEST_F(WatcherTest, AnExitToldBeforeTheCgroupVanishedIsNotLost) {
   open();
-  watcher_->set_exit(kId, {clock_.wall(), 137, true});
+  watcher_->set_end(end_of(kId, clock_, 137, 1us));
   cgroups_.remove("plimsoll/" + kId);
   EXPECT_EQ(drain<model::ContainerVanished>().size(), 1U);
-  EXPECT_EQ(watcher_->snapshot()->ended.at(0).exit->code, 137);
+  const auto ended = watcher_->snapshot()->ended;
+  EXPECT_EQ(ended.at(0).exit->code, 137);
+  EXPECT_EQ(ended.at(0).last.cpu->usage, 100us);  // what was read here is more
+}
+
+TEST_F(WatcherTest, WhatEndedUnseenIsKeptAndCountedOnce) {
+  open();
+  watcher_->take();
+  const std::string saved = watcher_->save("boot");  // 100 us of web
+  const std::uint64_t inode = kernel::Cgroup::open(cgroups_.root() + "/" + kWeb)->id().inode;
+  cgroups_.remove(kWeb);
+  watcher_.reset();
+  open();  // the next agent
+  ASSERT_TRUE(watcher_->restore(saved, "boot"));
+  const auto end = end_of(kId, clock_, 7, 130us, inode);
+  watcher_->set_end(end);
+  clock_.now += 1s;
+  watcher_->set_end(end_of("other", clock_, 8, 5us));
+  const auto snapshot = watcher_->take();
+  ASSERT_EQ(snapshot->ended.size(), 2U);
+  EXPECT_EQ(snapshot->ended[0].exit->code, 7);
+  EXPECT_EQ(snapshot->ended[0].last.cpu->usage, 130us);
+  EXPECT_EQ(snapshot->ended[1].exit->code, 8);
+  ASSERT_EQ(snapshot->workloads->size(), 1U);
+  EXPECT_EQ(snapshot->workloads->at(0).cpu_usage, 130us);
+  EXPECT_EQ(snapshot->workloads->at(0).starts, 1U);
 }
 
 TEST_F(WatcherTest, MemoryEventsAreToldOnceWhoeverReadsThemFirst) {
