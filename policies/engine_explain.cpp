@@ -79,7 +79,7 @@ void limited_disks(const model::Limits& limits, std::set<FieldKey>& keys) {
       for (const auto& [disk, weight] : limits.io_weight->devices) keys.emplace(id, to_string(disk));
     } else if (limits.io_max) {
       for (const model::IoMax& one : *limits.io_max) {
-        keys.emplace(id, to_string(model::DeviceNumber{one.major, one.minor}));
+        keys.emplace(id, to_string(one.device));
       }
     }
   }

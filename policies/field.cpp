@@ -75,9 +75,8 @@ constexpr std::array<std::pair<std::string_view, IoKnob>, 4> kIoKnobs = {{
 std::optional<std::string> io_max_text(std::string_view name, const std::string& device,
                                        const std::optional<std::vector<model::IoMax>>& io_max) {
   if (!io_max) return std::nullopt;
-  const auto line = std::ranges::find_if(*io_max, [&](const model::IoMax& one) {
-    return to_string(model::DeviceNumber{one.major, one.minor}) == device;
-  });
+  const auto line =
+      std::ranges::find_if(*io_max, [&](const model::IoMax& one) { return to_string(one.device) == device; });
   if (line == io_max->end()) return "max";
   const auto knob = std::ranges::find(kIoKnobs, name, &std::pair<std::string_view, IoKnob>::first);
   return bound_text((*line).*(knob->second)).value_or("max");

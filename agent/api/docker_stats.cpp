@@ -20,7 +20,7 @@ constexpr auto kSlice = 100ms;  // of a wait, after which a client that left is 
 
 std::uint64_t nanoseconds(Microseconds time) { return static_cast<std::uint64_t>(Nanoseconds(time).count()); }
 
-json cpu_json(const std::optional<StatsReading>& reading) {
+json cpu_json(const StatsReading* reading) {
   json usage = {{"total_usage", 0}, {"usage_in_kernelmode", 0}, {"usage_in_usermode", 0}};
   json throttling = {{"periods", 0}, {"throttled_periods", 0}, {"throttled_time", 0}};
   json out = json::object();
@@ -88,12 +88,9 @@ struct Who {
 };
 
 json stats_json(const Who& who, const std::optional<StatsReadings>& readings) {
-  std::optional<StatsReading> now, before;
-  if (readings) {
-    now = readings->now;
-    before = readings->before;
-  }
-  const auto moment = [](const std::optional<StatsReading>& reading) {
+  const StatsReading* now = readings ? &readings->now : nullptr;
+  const StatsReading* before = readings && readings->before ? &*readings->before : nullptr;
+  const auto moment = [](const StatsReading* reading) {
     return reading ? format_rfc3339(reading->when) : std::string("0001-01-01T00:00:00Z");
   };
   json out = {{"id", who.id},

@@ -106,10 +106,8 @@ Subscription Containers::Core::on_exit(ExitListener listener) {
   auto kept = std::make_shared<ExitListener>(std::move(listener));
   const std::lock_guard lock(mutex_);
   exit_listeners_.push_back(kept);
-  for (const auto& one :
-       std::exchange(untold_, std::nullopt).value_or(std::vector<model::EndedContainer>())) {
-    (*kept)(one);
-  }
+  if (untold_) std::ranges::for_each(*untold_, *kept);
+  untold_.reset();
   return kept;
 }
 

@@ -255,7 +255,8 @@ Result<std::vector<model::IoMax>> parse_io_max(std::string_view text) {
     std::string_view rest = cut(text, '\n');
     const std::string_view line = rest;
     model::IoMax limit;
-    if (!device_number(next_word(rest), limit.major, limit.minor)) return malformed("io.max", line);
+    if (!device_number(next_word(rest), limit.device.major, limit.device.minor))
+      return malformed("io.max", line);
     for (std::string_view word = next_word(rest); !word.empty(); word = next_word(rest)) {
       if (!io_max_field(word, limit)) return malformed("io.max", line);
     }

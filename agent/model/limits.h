@@ -47,8 +47,7 @@ std::string to_string(DeviceNumber device);
 
 // One line of io.max; absent fields stay as they are.
 struct IoMax {
-  std::uint32_t major = 0;
-  std::uint32_t minor = 0;
+  DeviceNumber device;
   std::optional<Bound<std::uint64_t>> read_bps, write_bps, read_iops, write_iops;
   bool operator==(const IoMax&) const = default;
 };

@@ -60,7 +60,7 @@ std::string exit_json(const ExitRecord& record) {
   put(out, "cpuUserUsec", record.usage.cpu_user_usec);
   put(out, "cpuSystemUsec", record.usage.cpu_system_usec);
   put(out, "memoryPeakBytes", record.usage.memory_peak);
-  if (record.usage.cgroup_id != 0) put(out, "cgroupId", record.usage.cgroup_id);
+  put(out, "cgroupId", record.usage.cgroup_id);
   return out + "}\n";
 }
 

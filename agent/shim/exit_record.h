@@ -13,8 +13,8 @@ namespace plimsoll::shim {
 
 struct Usage {
   std::optional<std::uint64_t> cpu_usec, cpu_user_usec, cpu_system_usec, memory_peak;
+  std::optional<std::uint64_t> cgroup_id;  // the inode of its folder
   std::uint64_t oom_kills = 0;
-  std::uint64_t cgroup_id = 0;  // the inode of its folder
 };
 
 struct ExitRecord {

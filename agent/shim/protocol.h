@@ -91,8 +91,8 @@ constexpr FrameHeader decode_header(const unsigned char* bytes) {
 }
 
 // exit.json: {"exitCode":137,"signal":9,"oomKilled":true,"oomKills":1,"startedAt":"RFC 3339",
-//   "exitedAt":"RFC
-//   3339","cpuUsageUsec":N,"cpuUserUsec":N,"cpuSystemUsec":N,"memoryPeakBytes":N,"cgroupId":N}
+//   "exitedAt":"RFC 3339","cpuUsageUsec":N,"cpuUserUsec":N,"cpuSystemUsec":N,"memoryPeakBytes":N,
+//   "cgroupId":N}
 // exitCode is 128+N for signal N; signal is 0 where the process ended by itself; the usage fields are absent
 // where the cgroup lacks the file, and with --exec. cgroupId: the inode of the cgroup's folder. oomKilled:
 // memory.events oom_kill was not 0 at the end (for the container's init), whatever the exit code.

@@ -106,13 +106,14 @@ class Watcher {
   Watcher(Options options, const Clock& clock, IdentitySource* ours, FolderTree tree, HostReader host);
   Result<> start();
 
+  void forget_restored();
+
   // watcher_events.cpp
   void collect();
   void apply(const std::vector<FolderChange>& changes);
   void appeared(const FolderChange& change);
   void vanished(model::CgroupId id);
   void complete(model::EndedContainer& ended, const model::EndedContainer& told);
-  void forget_restored();
   void after_reading(Tracked& tracked);
   void push(decltype(model::Event::what) what);
   void pressure_fired();

@@ -28,20 +28,18 @@
 #include <vector>
 
 #include "agent/daemon/agent.h"
+#include "tests/bench/measure.h"
 
 namespace {
 
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 using namespace std::chrono_literals;
+using plimsoll::bench::median;
+using plimsoll::bench::smaps_kib;
 
 constexpr int kRounds = 9;
 constexpr auto kSettled = 12s;  // everything was read once at its own cadence
-
-double median(std::vector<double> values) {
-  std::ranges::nth_element(values, values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2));
-  return values[values.size() / 2];
-}
 
 double milliseconds(const std::function<void()>& work) {
   const auto begin = Clock::now();
@@ -144,16 +142,6 @@ class SimulatedHost {
   fs::path root_;
 };
 
-// Of /proc/PID/smaps_rollup, in KiB.
-long private_memory(pid_t pid) {
-  std::ifstream in("/proc/" + std::to_string(pid) + "/smaps_rollup");
-  long sum = 0;
-  for (std::string line; std::getline(in, line);) {
-    if (line.starts_with("Private_")) sum += std::atol(line.c_str() + line.find(':') + 1);
-  }
-  return sum;
-}
-
 // Seconds of processor time: fields 14 and 15 of /proc/PID/stat.
 double processor_time(pid_t pid) {
   std::ifstream in("/proc/" + std::to_string(pid) + "/stat");
@@ -196,7 +184,7 @@ bool measure(pid_t agent, int containers, std::uint16_t port) {
   for (int round = 0; round < kRounds; ++round) floors.push_back(milliseconds([&] { get(bare_port, "/"); }));
   server.join();
   ::close(fd);
-  const long memory = private_memory(agent);
+  const long memory = smaps_kib(agent, "Private_");
   const std::string ticks = "plimsoll_agent_sample_duration_seconds";
   const double tick = value_of(plain, ticks + "_sum") / value_of(plain, ticks + "_count");
   std::printf(

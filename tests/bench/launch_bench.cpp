@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "agent/oci/spec.h"
+#include "tests/bench/measure.h"
 
 extern char** environ;
 
@@ -27,6 +28,8 @@ namespace {
 
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
+using plimsoll::bench::median;
+using plimsoll::bench::smaps_kib;
 
 struct Contender {
   const char* name;
@@ -61,11 +64,6 @@ void time_one(Contender& one) {
   one.milliseconds.push_back(std::chrono::duration<double, std::milli>(Clock::now() - begin).count());
 }
 
-double median(std::vector<double> values) {
-  std::ranges::sort(values);
-  return values[values.size() / 2];
-}
-
 // What `crun spec` gives, but for resources and rlimits, which this machine may not be able to hold.
 plimsoll::oci::Spec bundle_spec() {
   using namespace plimsoll::oci;
@@ -96,16 +94,6 @@ void private_view() {
   if (::mount("none", "/sys/fs/cgroup", "cgroup2", 0, nullptr) != 0) give_up("cannot mount cgroup2");
 }
 
-unsigned private_kib(pid_t pid, const char* key) {
-  std::ifstream rollup("/proc/" + std::to_string(pid) + "/smaps_rollup");
-  unsigned kib = 0;
-  for (std::string line; std::getline(rollup, line);) {
-    if (line.starts_with(key))
-      kib += static_cast<unsigned>(std::atoi(line.substr(line.find(':') + 1).c_str()));
-  }
-  return kib;
-}
-
 void shim_memory(const fs::path& folder) {
   auto spec = bundle_spec();
   spec.process->args = {"/bin/sleep", "1000"};
@@ -122,9 +110,9 @@ void shim_memory(const fs::path& folder) {
     for (int i = 0; i < 1000 && !fs::exists(bundle / "init"); ++i) ::usleep(10'000);
     if (!fs::exists(bundle / "init")) give_up("the shim did not start");
     ::usleep(50'000);
-    std::printf("shim_memory: %zu shim%s: private %u KiB, anonymous %u KiB of the first\n", shims.size(),
-                shims.size() == 1 ? "" : "s", private_kib(shims[0], "Private_"),
-                private_kib(shims[0], "Anonymous:"));
+    std::printf("shim_memory: %zu shim%s: private %ld KiB, anonymous %ld KiB of the first\n", shims.size(),
+                shims.size() == 1 ? "" : "s", smaps_kib(shims[0], "Private_"),
+                smaps_kib(shims[0], "Anonymous:"));
   }
   for (const pid_t pid : shims) {
     ::kill(pid, SIGKILL);

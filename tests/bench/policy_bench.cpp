@@ -10,10 +10,12 @@
 
 #include "agent/base/clock.h"
 #include "policies/engine.h"
+#include "tests/bench/measure.h"
 
 namespace plimsoll::policies {
 namespace {
 
+using bench::median;
 using model::Bound;
 
 constexpr std::size_t kTiers = 5;  // each container is of one tier, which four policies select
@@ -98,11 +100,6 @@ double microseconds(const Clock& clock, const auto& action) {
   const BootTime begin = clock.boot();
   action();
   return std::chrono::duration<double, std::micro>(clock.boot() - begin).count();
-}
-
-double median(std::vector<double> values) {
-  std::ranges::sort(values);
-  return values[values.size() / 2];
 }
 
 bool measure(const std::shared_ptr<const PolicySet>& set, std::size_t count) {

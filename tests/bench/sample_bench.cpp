@@ -20,10 +20,12 @@
 #include "agent/kernel/file.h"
 #include "agent/watch/container_sampler.h"
 #include "agent/watch/watcher.h"
+#include "tests/bench/measure.h"
 
 namespace plimsoll::watch {
 namespace {
 
+using bench::median;
 constexpr int kRounds = 21;
 
 struct Ground {
@@ -35,11 +37,6 @@ double microseconds(const Clock& clock, const std::function<void()>& work) {
   const BootTime start = clock.boot();
   work();
   return std::chrono::duration<double, std::micro>(clock.boot() - start).count();
-}
-
-double median(std::vector<double> values) {
-  std::ranges::nth_element(values, values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2));
-  return values[values.size() / 2];
 }
 
 std::string name_of(std::size_t number) {

@@ -12,6 +12,7 @@
 #include "exporters/catalogue.h"
 #include "exporters/gzip.h"
 #include "exporters/render.h"
+#include "tests/bench/measure.h"
 
 namespace {
 
@@ -96,8 +97,7 @@ double median_ms(Work work) {
     work();
     times.push_back(std::chrono::duration<double, std::milli>(Clock::now() - begin).count());
   }
-  std::ranges::nth_element(times, times.begin() + 3);
-  return times[3];
+  return bench::median(std::move(times));
 }
 
 }  // namespace

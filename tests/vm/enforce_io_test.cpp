@@ -14,48 +14,28 @@
 #include <memory>
 #include <thread>
 
-#include "agent/enforce/executor.h"
 #include "agent/kernel/block_device.h"
 #include "agent/kernel/control_files.h"
 #include "agent/kernel/limits.h"
 #include "policies/engine.h"
+#include "tests/vm/cgroup_fixture.h"
 
 namespace plimsoll::enforce {
 namespace {
 
 using namespace std::chrono_literals;
-constexpr const char* kRoot = "/sys/fs/cgroup";
 constexpr std::size_t kBlock = 64UL << 10;
 const kernel::DeviceRoots kRoots{"/sys", "/proc/self/mountinfo"};
 
-class DiskLimitTest : public testing::Test {
+class DiskLimitTest : public CgroupTest {
  protected:
-  DiskLimitTest() : executor_(kRoot, clock_) {}
+  DiskLimitTest() : CgroupTest("disk-test", "disk-test", {"io"}) {}
   static void SetUpTestSuite() {
     ASSERT_EQ(std::system("modprobe null_blk nr_devices=1 && modprobe brd rd_nr=1 rd_size=65536 && "
                           "test -b /dev/nullb0 && test -b /dev/ram0"),
               0);
   }
   static void TearDownTestSuite() { EXPECT_EQ(std::system("rmmod null_blk brd"), 0); }
-  void SetUp() override {
-    auto root = kernel::Cgroup::open(kRoot);
-    ASSERT_TRUE(root && root->enable({"io"}));
-    auto made = kernel::Cgroup::create(std::string(kRoot) + "/disk-test");
-    ASSERT_TRUE(made);
-    cgroup_ = std::make_unique<kernel::Cgroup>(std::move(*made));
-    model::ContainerRef ref;
-    ref.id = cgroup_->id();
-    ref.cgroup = "/disk-test";
-    ref.name = "disk-test";
-    ref.container_id = "disk-test";
-    ref.runtime = model::Runtime::kPlimsoll;
-    ref_ = std::make_shared<model::ContainerRef>(ref);
-  }
-  void TearDown() override {
-    EXPECT_TRUE(cgroup_->kill());
-    for (const pid_t child : children_) ::waitpid(child, nullptr, 0);
-    EXPECT_TRUE(kernel::remove_cgroup_tree(cgroup_->path()));
-  }
 
   void use(const std::string& limits) {
     const auto loaded = policies::load_texts(
@@ -90,11 +70,6 @@ class DiskLimitTest : public testing::Test {
     }
     return records;
   }
-  std::string read(const std::string& file) {
-    std::string text = cgroup_->read(file).value_or("?");
-    while (text.ends_with('\n')) text.pop_back();
-    return text;
-  }
   // A process of the cgroup that writes, or reads, all the time past the page cache.
   void start_io(const char* device, bool writes) {
     const pid_t child = ::fork();
@@ -115,7 +90,17 @@ class DiskLimitTest : public testing::Test {
     EXPECT_TRUE(text && kernel::parse_io_stat(*text, all));
     return all.empty() ? model::IoStat{} : all.front();
   }
-  // What is done a second, over 10 s after the first second.
+  // What is done a second, over 10 s after the first second. A loaded host may not let the emulated guest run
+  // often enough to reach the limit: one window must, and none may pass it.
+  template <typename Value>
+  double limited_rate(Value value, double limit, double tolerance) {
+    double seen = 0;
+    for (int window = 0; window < 12; ++window) {
+      seen = rate(value);
+      if (seen >= (1 - tolerance) * limit) break;
+    }
+    return seen;
+  }
   template <typename Value>
   double rate(Value value) {
     std::this_thread::sleep_for(1s);
@@ -126,12 +111,7 @@ class DiskLimitTest : public testing::Test {
     return grown / std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   }
 
-  SystemClock clock_;
-  Executor executor_;
   policies::Engine engine_{policies::EngineOptions{}};
-  std::unique_ptr<kernel::Cgroup> cgroup_;
-  std::shared_ptr<const model::ContainerRef> ref_;
-  std::vector<pid_t> children_;
 };
 
 TEST_F(DiskLimitTest, AWriterGetsItsBytesASecondDriftIsCorrectedAndTheOriginalComesBack) {
@@ -149,17 +129,14 @@ TEST_F(DiskLimitTest, AWriterGetsItsBytesASecondDriftIsCorrectedAndTheOriginalCo
   EXPECT_TRUE(turn().empty());
 
   start_io("/dev/nullb0", true);
-  const double written = rate([](const model::IoStat& stat) { return stat.written.value; });
+  const double written =
+      limited_rate([](const model::IoStat& stat) { return stat.written.value; }, 2097152, 0.05);
   start_io("/dev/nullb0", false);
-  const double reads = rate([](const model::IoStat& stat) { return stat.reads; });
+  const double reads = limited_rate([](const model::IoStat& stat) { return stat.reads; }, 20, 0.1);
   std::printf("write_bps 2097152: %.0f bytes/s (%+.1f %%); read_iops 20: %.2f a second (%+.1f %%)\n", written,
               100 * (written / 2097152 - 1), reads, 100 * (reads / 20 - 1));
-  // No more than that; how much less depends on how often a loaded host lets the emulated guest run. That it
-  // is the limit which holds the writer is seen below, once it is gone.
-  EXPECT_LE(written, 1.05 * 2097152);
-  EXPECT_LE(reads, 1.1 * 20);
-  EXPECT_GT(written, 0);
-  EXPECT_GT(reads, 0);
+  EXPECT_NEAR(written, 2097152, 0.05 * 2097152);
+  EXPECT_NEAR(reads, 20, 0.1 * 20);
 
   ASSERT_TRUE(cgroup_->write("io.max", disk + " wbps=max"));
   const auto drift = turn();

@@ -12,13 +12,12 @@
 #include <thread>
 
 #include "agent/base/units.h"
-#include "agent/enforce/executor.h"
+#include "tests/vm/cgroup_fixture.h"
 
 namespace plimsoll::enforce {
 namespace {
 
 using namespace std::chrono_literals;
-constexpr const char* kRoot = "/sys/fs/cgroup";
 constexpr std::size_t kHeld = 192UL << 20;
 constexpr const char* kLow = "16777216";
 
@@ -28,9 +27,9 @@ double seconds_of(auto action) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
-class SlowLimitTest : public testing::Test {
+class SlowLimitTest : public CgroupTest {
  protected:
-  SlowLimitTest() : executor_(kRoot, clock_) {}
+  SlowLimitTest() : CgroupTest("slow-test", "slow-test", {"memory"}) {}
   static void SetUpTestSuite() {
     ASSERT_EQ(std::system(
                   "modprobe zram && echo 512M >/sys/block/zram0/disksize && mkswap /dev/zram0 >/dev/null && "
@@ -39,27 +38,15 @@ class SlowLimitTest : public testing::Test {
   }
   static void TearDownTestSuite() { EXPECT_EQ(std::system("swapoff /dev/zram0 && rmmod zram"), 0); }
   void SetUp() override {
-    auto root = kernel::Cgroup::open(kRoot);
-    ASSERT_TRUE(root && root->enable({"memory"}));
-    auto made = kernel::Cgroup::create(std::string(kRoot) + "/slow-test");
-    ASSERT_TRUE(made);
-    cgroup_ = std::make_unique<kernel::Cgroup>(std::move(*made));
-    hold_memory();
-  }
-  void TearDown() override {
-    EXPECT_TRUE(cgroup_->kill());
-    ::waitpid(child_, nullptr, 0);
-    EXPECT_TRUE(kernel::remove_cgroup_tree(cgroup_->path()));
+    CgroupTest::SetUp();
+    if (!HasFatalFailure()) hold_memory();
   }
   // A process in the cgroup with pages that compress badly, which sleeps.
   void hold_memory() {
-    int ready[2];
-    ASSERT_EQ(::pipe(ready), 0);
-    child_ = ::fork();
-    if (child_ == 0) {
-      if (!cgroup_->add_process(0)) ::_exit(1);
+    start_sleeper([] {
       auto* words = static_cast<std::uint64_t*>(
           ::mmap(nullptr, kHeld, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+      if (words == MAP_FAILED) return false;
       std::uint64_t x = 88172645463325252ULL;
       for (std::size_t i = 0; i < kHeld / sizeof x; i += 8) {
         x ^= x << 13;
@@ -67,41 +54,19 @@ class SlowLimitTest : public testing::Test {
         x ^= x << 17;
         words[i] = x;
       }
-      if (::write(ready[1], "x", 1) != 1) ::_exit(1);
-      while (true) ::pause();
-    }
-    char byte = 0;
-    ASSERT_EQ(::read(ready[0], &byte, 1), 1);
-    ::close(ready[0]);
-    ::close(ready[1]);
+      return true;
+    });
   }
   model::DecisionRecord set(const std::string& file, const std::string& value) {
-    model::Decision decision;
-    model::ContainerRef ref;
-    ref.id = cgroup_->id();
-    ref.cgroup = "/slow-test";
-    decision.container = std::make_shared<model::ContainerRef>(ref);
-    decision.action = model::SetFile{file, value, ""};
-    decision.breach = decision.decided = clock_.boot();
-    return executor_.carry_out(decision);
+    return act(model::SetFile{file, value, ""});
   }
   std::uint64_t number(const std::string& file) {
     const auto text = cgroup_->read(file);
     return text ? parse_u64(text->substr(0, text->find('\n'))).value_or(0) : 0;
   }
-  template <typename Condition>
-  static bool eventually(Condition condition) {
-    for (int i = 0; i < 12000; ++i) {
-      if (condition()) return true;
-      std::this_thread::sleep_for(10ms);
-    }
-    return false;
+  static bool eventually(const std::function<bool()>& condition) {
+    return vm_test::eventually(condition, std::chrono::seconds(120));
   }
-
-  SystemClock clock_;
-  Executor executor_;
-  std::unique_ptr<kernel::Cgroup> cgroup_;
-  pid_t child_ = -1;
 };
 
 class SlowLimitFiles : public SlowLimitTest, public testing::WithParamInterface<std::string> {};
@@ -110,8 +75,7 @@ TEST_P(SlowLimitFiles, TheLoopGoesOnWhileTheKernelReclaims) {
   const std::string& file = GetParam();
   const double plain = seconds_of([&] { ASSERT_TRUE(cgroup_->write(file, kLow)); });
   ASSERT_TRUE(cgroup_->write(file, "max"));
-  ASSERT_TRUE(cgroup_->kill());
-  ::waitpid(child_, nullptr, 0);
+  end_children();
   hold_memory();
 
   model::DecisionRecord record;

@@ -9,87 +9,23 @@
 #include <memory>
 #include <thread>
 
-#include "agent/enforce/executor.h"
-#include "agent/kernel/cgroup.h"
+#include "tests/vm/cgroup_fixture.h"
 
 namespace plimsoll::enforce {
 namespace {
 
-constexpr const char* kRoot = "/sys/fs/cgroup";
+using vm_test::eventually;
 
-class ExecutorTest : public testing::Test {
+class ExecutorTest : public CgroupTest {
  protected:
-  ExecutorTest() : executor_(kRoot, clock_) {}
-  void SetUp() override {
-    auto root = kernel::Cgroup::open(kRoot);
-    ASSERT_TRUE(root);
-    const auto enabled = root->enable({"cpu", "memory", "pids", "cpuset", "io"});
-    ASSERT_TRUE(enabled) << enabled.error().message();
-    auto made = kernel::Cgroup::create(std::string(kRoot) + "/enforce-test");
-    ASSERT_TRUE(made);
-    cgroup_ = std::make_unique<kernel::Cgroup>(std::move(*made));
-    model::ContainerRef ref;
-    ref.id = cgroup_->id();
-    ref.cgroup = "/enforce-test";
-    ref.name = "victim";
-    ref_ = std::make_shared<model::ContainerRef>(ref);
-  }
-  void TearDown() override {
-    EXPECT_TRUE(cgroup_->kill());
-    for (const pid_t child : children_) ::waitpid(child, nullptr, 0);
-    const auto removed = kernel::remove_cgroup_tree(cgroup_->path());
-    EXPECT_TRUE(removed) << removed.error().message();
-  }
-
+  ExecutorTest() : CgroupTest("enforce-test", "victim", {"cpu", "memory", "pids", "cpuset", "io"}) {}
   // A process in the cgroup that ignores or obeys SIGTERM.
   pid_t start(bool obeys) {
-    int ready[2];
-    if (::pipe(ready) != 0) return -1;
-    const pid_t child = ::fork();
-    if (child == 0) {
-      ::signal(SIGTERM, obeys ? SIG_DFL : SIG_IGN);
-      if (!cgroup_->add_process(0) || ::write(ready[1], "x", 1) != 1) ::_exit(1);
-      while (true) ::pause();
-    }
-    char byte = 0;
-    EXPECT_EQ(::read(ready[0], &byte, 1), 1);
-    ::close(ready[0]);
-    ::close(ready[1]);
-    children_.push_back(child);
-    return child;
-  }
-  model::DecisionRecord act(model::Action action, bool audit = false) {
-    model::Decision decision;
-    decision.container = ref_;
-    decision.policy = "test";
-    decision.rule = "rule";
-    decision.audit = audit;
-    decision.action = std::move(action);
-    decision.breach = decision.decided = clock_.boot();
-    return executor_.carry_out(decision);
-  }
-  std::string read(const std::string& file) {
-    std::string text = cgroup_->read(file).value_or("?");
-    while (!text.empty() && text.back() == '\n') text.pop_back();
-    return text;
+    return start_sleeper([obeys] { return ::signal(SIGTERM, obeys ? SIG_DFL : SIG_IGN) != SIG_ERR; });
   }
   bool event(const std::string& line) {
     return (read("cgroup.events") + "\n").find(line + "\n") != std::string::npos;
   }
-  template <typename Condition>
-  static bool eventually(Condition condition) {
-    for (int i = 0; i < 6000; ++i) {
-      if (condition()) return true;
-      std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    }
-    return false;
-  }
-
-  SystemClock clock_;
-  Executor executor_;
-  std::unique_ptr<kernel::Cgroup> cgroup_;
-  std::shared_ptr<const model::ContainerRef> ref_;
-  std::vector<pid_t> children_;
 };
 
 TEST_F(ExecutorTest, SetsEveryLimitAndReadsItBack) {
