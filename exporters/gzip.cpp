@@ -1,25 +1,26 @@
 #include "exporters/gzip.h"
 
-#include <zlib.h>
-
 namespace plimsoll::exporters {
 
-Result<std::string> gzip(std::string_view text) {
+Gzip::Gzip(Sink sink) : sink_(std::move(sink)), out_(std::size_t{32} * 1024, '\0') {
   constexpr int kGzipWindow = 15 + 16;  // 16 asks zlib for the gzip wrapper
-  z_stream stream{};
-  if (deflateInit2(&stream, Z_BEST_SPEED, Z_DEFLATED, kGzipWindow, 8, Z_DEFAULT_STRATEGY) != Z_OK) {
-    return fail("gzip: out of memory");
-  }
-  std::string out(deflateBound(&stream, text.size()), '\0');
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
-  stream.avail_in = static_cast<uInt>(text.size());
-  stream.next_out = reinterpret_cast<Bytef*>(out.data());
-  stream.avail_out = static_cast<uInt>(out.size());
-  const int code = deflate(&stream, Z_FINISH);
-  out.resize(stream.total_out);
-  deflateEnd(&stream);
-  if (code != Z_STREAM_END) return fail("gzip: deflate gave " + std::to_string(code));
-  return out;
+  good_ = deflateInit2(&stream_, Z_BEST_SPEED, Z_DEFLATED, kGzipWindow, 8, Z_DEFAULT_STRATEGY) == Z_OK;
+}
+
+Gzip::~Gzip() { deflateEnd(&stream_); }
+
+bool Gzip::deflate(std::string_view part, int flush) {
+  // zlib reads only; its type is older than const.
+  stream_.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(part.data()));
+  stream_.avail_in = static_cast<uInt>(part.size());
+  do {
+    stream_.next_out = reinterpret_cast<Bytef*>(out_.data());
+    stream_.avail_out = static_cast<uInt>(out_.size());
+    if (!good_ || ::deflate(&stream_, flush) == Z_STREAM_ERROR) return good_ = false;
+    const std::size_t packed = out_.size() - stream_.avail_out;
+    if (packed > 0) good_ = sink_(std::string_view(out_).substr(0, packed));
+  } while (good_ && stream_.avail_out == 0);
+  return good_;
 }
 
 }  // namespace plimsoll::exporters

@@ -67,6 +67,27 @@ std::vector<LabelledRow> rows_of(const Scrape& scrape, LabelCache& cache) {
   return rows;
 }
 
+// The part that is being filled, and where it goes.
+class Parts {
+ public:
+  explicit Parts(const Sink& sink) : sink_(sink) { text_.reserve(kPart + 4096); }
+  std::string& text() { return text_; }
+  void send_if_full() {
+    if (text_.size() >= kPart) send();
+  }
+  void send() {
+    if (wanted_ && !text_.empty()) wanted_ = sink_(text_);
+    text_.clear();
+  }
+  bool wanted() const { return wanted_; }
+
+ private:
+  static constexpr std::size_t kPart = std::size_t{64} * 1024;
+  const Sink& sink_;
+  std::string text_;
+  bool wanted_ = true;
+};
+
 // Writes a family's head before its first series; a family without series leaves no trace.
 class FamilyWriter {
  public:
@@ -135,13 +156,12 @@ std::size_t LabelCache::size() const {
   return entries_.size();
 }
 
-std::string render(const Scrape& scrape, LabelCache& cache) {
-  std::string text;
+void render(const Scrape& scrape, LabelCache& cache, const Sink& sink) {
+  Parts parts(sink);
   if (scrape.now) {
     const auto rows = rows_of(scrape, cache);
-    text.reserve(rows.size() * 16384 + scrape.own.size() + 16384);
     for (const ContainerFamily& family : container_families()) {
-      FamilyWriter writer(text, family.name, family.type, family.help);
+      FamilyWriter writer(parts.text(), family.name, family.type, family.help);
       std::string_view labels;
       const Emit emit = [&](std::initializer_list<Label> extra, double value) {
         writer.series(labels, {extra.begin(), extra.size()}, value);
@@ -149,16 +169,29 @@ std::string render(const Scrape& scrape, LabelCache& cache) {
       for (const LabelledRow& one : rows) {
         labels = one.text();
         family.read(one.row, emit);
+        parts.send_if_full();
       }
+      if (!parts.wanted()) return;
     }
     cache.keep_only(*scrape.now);
   }
   for (const HostFamily& family : host_families()) {
-    FamilyWriter writer(text, family.name, family.type, family.help);
+    FamilyWriter writer(parts.text(), family.name, family.type, family.help);
     family.read(scrape,
                 [&](std::span<const Label> labels, double value) { writer.series("", labels, value); });
+    parts.send_if_full();
   }
-  return text + scrape.own;
+  parts.text() += scrape.own;
+  parts.send();
+}
+
+std::string render(const Scrape& scrape, LabelCache& cache) {
+  std::string text;
+  render(scrape, cache, [&](std::string_view part) {
+    text += part;
+    return true;
+  });
+  return text;
 }
 
 void append_value(std::string& text, double value) {

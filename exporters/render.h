@@ -1,6 +1,7 @@
 // A scrape as Prometheus text, exposition format 0.0.4.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -32,7 +33,12 @@ class LabelCache {
   std::unordered_map<std::uint64_t, Entry> entries_;  // by inode
 };
 
-// Thread-safe: reads its input only. Each family's HELP and TYPE stand once, before its series.
+// Takes the next part of a text; false: nobody wants the rest.
+using Sink = std::function<bool(std::string_view part)>;
+// Thread-safe: reads its input only. Each family's HELP and TYPE stand once, before its series. The text
+// comes in parts of about 64 KiB, so that a scrape needs no more memory than that, however many containers
+// there are.
+void render(const Scrape& scrape, LabelCache& cache, const Sink& sink);
 std::string render(const Scrape& scrape, LabelCache& cache);
 
 // Appends a value as prometheus-cpp writes it: 16 significant digits, "Nan", "+Inf", "-Inf".

@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 
 #include <array>
+#include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 #include <cstring>
@@ -71,11 +72,9 @@ class Reply final : public ClientReply {
   }
 
   Result<> send_all(std::string_view bytes) {
-    while (!bytes.empty()) {
-      error_code code;
-      bytes.remove_prefix(stream_.write_some(boost::asio::buffer(bytes.data(), bytes.size()), code));
-      if (code) return fail("send to the agent: " + code.message());
-    }
+    error_code code;
+    boost::asio::write(stream_, boost::asio::buffer(bytes.data(), bytes.size()), code);
+    if (code) return fail("send to the agent: " + code.message());
     return {};
   }
 

@@ -123,7 +123,7 @@ void wait(Exchange& exchange, const DockerParts& parts) {
     shared->told.notify_all();
   });
   if (!subscription) return exchange.reply_error(subscription.error());
-  exchange.begin_stream(200, "application/json");
+  exchange.begin_stream({});
   std::unique_lock lock(shared->mutex);
   while (!shared->told.wait_for(lock, kGlance, [&] { return shared->code.has_value(); })) {
     if (exchange.client_gone()) return;

@@ -150,7 +150,7 @@ void stats(Exchange& exchange, const DockerParts& parts) {
     if (one_shot && readings) readings->before.reset();
     return reply_json(exchange, stats_json(who, readings));
   }
-  exchange.begin_stream(200, "application/json");
+  exchange.begin_stream({});
   do {
     if (!parts.containers.id_of(*id)) return;
   } while (exchange.write(dump(stats_json(who, parts.stats.read(*id))) + "\n") && pause(exchange, kPeriod));

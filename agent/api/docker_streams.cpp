@@ -74,7 +74,7 @@ void logs(Exchange& exchange, const DockerParts& parts) {
   const auto reader = parts.containers.logs(name, *options);
   if (!reader) return exchange.reply_error(reader.error());
   const LogStyle style{.tty = config->tty, .timestamps = exchange.request().flag("timestamps")};
-  exchange.begin_stream(200, style.tty ? kRawStream : kFramedStream);
+  exchange.begin_stream({.type = style.tty ? kRawStream : kFramedStream});
   std::array<bool, 2> inside{};
   while (true) {
     const auto line = (*reader)->next();

@@ -152,7 +152,7 @@ void follow_events(Exchange& exchange, const DockerParts& parts, const Filters& 
   const auto queue = std::make_shared<EventQueue>();
   const auto subscription =
       parts.containers.subscribe(since, [queue](const container::EventText& event) { queue->push(event); });
-  exchange.begin_stream(200, "application/json");
+  exchange.begin_stream({});
   std::unique_lock lock(queue->mutex);
   while (true) {
     queue->told.wait_for(lock, kGlance, [&] { return !queue->waiting.empty() || queue->overflowed; });

@@ -3,7 +3,9 @@
 
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
+#include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/beast/core/buffers_range.hpp>
@@ -42,19 +44,23 @@ class FdStream {
   }
   template <class Buffers>
   std::size_t write_some(const Buffers& buffers, boost::system::error_code& code) {
+    std::array<iovec, 16> parts{};
+    msghdr message{};
+    message.msg_iov = parts.data();
     for (const boost::asio::const_buffer buffer : boost::beast::buffers_range_ref(buffers)) {
       if (buffer.size() == 0) continue;
-      while (ready(POLLOUT, code)) {
-        const ssize_t sent = ::send(fd_, buffer.data(), buffer.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (sent >= 0) return static_cast<std::size_t>(sent);
-        if (errno != EINTR && errno != EAGAIN) {
-          code.assign(errno, boost::system::system_category());
-          return 0;
-        }
-      }
-      return 0;
+      parts[message.msg_iovlen++] = {const_cast<void*>(buffer.data()), buffer.size()};
+      if (message.msg_iovlen == parts.size()) break;
     }
     code.clear();
+    while (message.msg_iovlen > 0 && ready(POLLOUT, code)) {
+      const ssize_t sent = ::sendmsg(fd_, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+      if (sent >= 0) return static_cast<std::size_t>(sent);
+      if (errno != EINTR && errno != EAGAIN) {
+        code.assign(errno, boost::system::system_category());
+        return 0;
+      }
+    }
     return 0;
   }
   // Beast's concepts name these too; nothing here throws.

@@ -56,8 +56,9 @@ class Exchange {
 
   virtual void reply(const Response& response) = 0;
   void reply_error(const Error& error) { reply(error_response(error)); }
-  // Sends the head at once; the body follows in chunks. write() is false when the client has gone.
-  virtual void begin_stream(int status, const std::string& type) = 0;
+  // Sends the head at once (`head` has no body yet); the body follows in chunks. write() is false when the
+  // client has gone.
+  virtual void begin_stream(const Response& head) = 0;
   virtual bool write(std::string_view bytes) = 0;
   // True where the client has closed its side or is gone; does not block.
   virtual bool client_gone() = 0;

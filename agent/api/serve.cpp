@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <boost/asio/write.hpp>
 #include <boost/beast/core/buffers_to_string.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
@@ -18,6 +19,7 @@ namespace {
 namespace beast = boost::beast;
 namespace http = boost::beast::http;
 using boost::system::error_code;
+using SpanBody = http::span_body<const char>;
 
 std::string lower(std::string_view text) {
   std::string out(text);
@@ -87,8 +89,7 @@ class LiveExchange final : public Exchange {
   }
 
   void reply(const Response& response) override {
-    http::response<http::string_body> message = head<http::string_body>(response.status, response.type);
-    for (const auto& [name, value] : response.headers) message.set(name, value);
+    http::response<SpanBody> message = head<SpanBody>(response);
     const bool bodiless = response.status == 204 || response.status == 304;
     if (!parser_.is_done()) keep_alive_ = false;
     message.keep_alive(keep_alive_);
@@ -96,11 +97,11 @@ class LiveExchange final : public Exchange {
       message.erase(http::field::content_type);
     } else {
       message.content_length(response.body.size());
-      if (!head_only_) message.body() = response.body;
+      if (!head_only_) message.body() = {response.body.data(), response.body.size()};
     }
     error_code code;
     if (head_only_) {
-      http::response_serializer<http::string_body> serializer{message};
+      http::response_serializer<SpanBody> serializer{message};
       http::write_header(stream_, serializer, code);
     } else {
       http::write(stream_, message, code);
@@ -109,8 +110,8 @@ class LiveExchange final : public Exchange {
     answered_ = true;
   }
 
-  void begin_stream(int status, const std::string& type) override {
-    http::response<http::empty_body> message = head<http::empty_body>(status, type);
+  void begin_stream(const Response& response) override {
+    http::response<http::empty_body> message = head<http::empty_body>(response);
     chunked_ = version_ >= 11;
     if (!chunked_ || !parser_.is_done()) keep_alive_ = false;
     message.keep_alive(keep_alive_);
@@ -124,12 +125,10 @@ class LiveExchange final : public Exchange {
 
   bool write(std::string_view bytes) override {
     if (bytes.empty() || head_only_) return !broken_;
-    if (chunked_) {
-      char size[24];
-      std::snprintf(size, sizeof size, "%zx\r\n", bytes.size());
-      send_raw(std::string(size) + std::string(bytes) + "\r\n");
-    } else {
+    if (!chunked_) {
       send_raw(bytes);
+    } else {
+      send(http::make_chunk(boost::asio::buffer(bytes.data(), bytes.size())));
     }
     return !broken_;
   }
@@ -155,21 +154,23 @@ class LiveExchange final : public Exchange {
 
  private:
   template <class Body>
-  http::response<Body> head(int status, const std::string& type) const {
-    http::response<Body> message{static_cast<http::status>(status), version_};
+  http::response<Body> head(const Response& response) const {
+    http::response<Body> message{static_cast<http::status>(response.status), version_};
     message.set(http::field::server, "Plimsoll/" + std::string(kVersion) + " (linux)");
     message.set("Api-Version", "1.47");
-    message.set(http::field::content_type, type);
+    message.set(http::field::content_type, response.type);
+    for (const auto& [name, value] : response.headers) message.set(name, value);
     return message;
   }
 
-  void send_raw(std::string_view bytes) {
-    while (!bytes.empty() && !broken_) {
-      error_code code;
-      bytes.remove_prefix(stream_.write_some(boost::asio::buffer(bytes.data(), bytes.size()), code));
-      if (code) broken_ = true;
-    }
+  template <class Buffers>
+  void send(const Buffers& buffers) {
+    if (broken_) return;
+    error_code code;
+    boost::asio::write(stream_, buffers, code);
+    if (code) broken_ = true;
   }
+  void send_raw(std::string_view bytes) { send(boost::asio::buffer(bytes.data(), bytes.size())); }
 
   void send_continue() {
     if (continued_ || lower(request_.header("expect")) != "100-continue") return;

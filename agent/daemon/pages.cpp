@@ -19,7 +19,6 @@ using namespace std::chrono_literals;
 
 constexpr const char* kPrometheusText = "text/plain; version=0.0.4; charset=utf-8";
 constexpr std::size_t kMostDecisions = 10'000;  // of one answer
-constexpr std::size_t kWorthZipping = 1024;
 
 struct OwnUse {
   std::chrono::duration<double> cpu{0};
@@ -110,16 +109,19 @@ void Pages::metrics(api::Exchange& exchange) {
                                               .load_errors = policies::count_errors(view->diagnostics)},
                                  .label_keys = parts_.label_keys,
                                  .own = parts_.metrics.text()};
-  api::Response response{.body = render(scrape, labels_), .type = kPrometheusText};
-  if (takes_gzip(exchange.request()) && response.body.size() > kWorthZipping) {
-    if (auto zipped = exporters::gzip(response.body)) {
-      response.body = std::move(*zipped);
-      response.headers.emplace_back("Content-Encoding", "gzip");
-    }
+  api::Response head{.type = kPrometheusText, .headers = {{"Vary", "Accept-Encoding"}}};
+  const exporters::Sink send = [&exchange](std::string_view part) { return exchange.write(part); };
+  if (takes_gzip(exchange.request())) {
+    head.headers.emplace_back("Content-Encoding", "gzip");
+    exchange.begin_stream(head);
+    exporters::Gzip packed(send);
+    render(scrape, labels_, [&packed](std::string_view part) { return packed.write(part); });
+    packed.finish();
+  } else {
+    exchange.begin_stream(head);
+    render(scrape, labels_, send);
   }
-  response.headers.emplace_back("Vary", "Accept-Encoding");
   parts_.metrics.scraped(parts_.clock.boot() - began);
-  exchange.reply(response);
 }
 
 void Pages::containers(api::Exchange& exchange) const {
@@ -148,7 +150,7 @@ void Pages::decisions(api::Exchange& exchange) const {
 void Pages::follow(api::Exchange& exchange, enforce::DecisionFilter filter) const {
   auto records = parts_.audit.query(filter);
   if (!records) return exchange.reply_error(records.error());
-  exchange.begin_stream(200, "application/x-ndjson");
+  exchange.begin_stream({.type = "application/x-ndjson"});
   while (true) {
     for (const auto& record : *records) {
       filter.after_id = std::max(filter.after_id, record.id);

@@ -60,7 +60,7 @@ const Router& router() {
     made.add("POST", "/containers/{name}/wait", [](Exchange& e) {
       const auto condition = container::parse_wait_condition(e.request().value("condition"));
       if (!condition) return e.reply_error(condition.error());
-      e.begin_stream(200, "application/json");
+      e.begin_stream({});
       e.write("{}\n");
     });
     made.add("POST", "/exec/{id}/start", [](Exchange& e) {

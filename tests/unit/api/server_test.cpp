@@ -33,7 +33,7 @@ class ServerTest : public testing::Test {
     router_.add("GET", "/images/{name...}/json",
                 [](Exchange& exchange) { exchange.reply({.body = exchange.request().params.at("name")}); });
     router_.add("GET", "/numbers", [](Exchange& exchange) {
-      exchange.begin_stream(200, "text/plain");
+      exchange.begin_stream({.type = "text/plain"});
       for (int i = 0; i < 3; ++i) exchange.write(std::to_string(i) + "\n");
     });
     router_.add("POST", "/sum",

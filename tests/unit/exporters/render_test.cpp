@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <prometheus/text_serializer.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <fstream>
@@ -236,15 +237,62 @@ TEST(Value, IsWrittenAsPrometheusCppDoes) {
   }
 }
 
+// declared() with as many containers as `count`, each with a cgroup of its own.
+Scrape crowd(std::uint64_t count) {
+  Scrape scrape = declared();
+  auto now = std::make_shared<model::Snapshot>(*scrape.now);
+  const auto one = now->containers.front();
+  for (std::uint64_t i = 1; i < count; ++i) {
+    auto ref = std::make_shared<model::ContainerRef>(*one.ref);
+    ref->id.inode += i;
+    ref->cgroup += std::to_string(i);
+    now->containers.push_back({std::move(ref), one.sample});
+  }
+  scrape.now = now;
+  return scrape;
+}
+
+TEST(Render, ComesInPartsUntilNobodyWantsMore) {
+  LabelCache cache;
+  const auto lines = [&](std::uint64_t containers) {
+    std::string text;
+    render(crowd(containers), cache, [&](std::string_view part) {
+      EXPECT_LT(part.size(), 80U * 1024);
+      text += part;
+      return true;
+    });
+    return std::ranges::count(text, '\n');
+  };
+  const auto one = lines(1);
+  EXPECT_EQ(lines(200), one + 199 * (lines(2) - one));
+  int parts = 0;
+  render(crowd(200), cache, [&](std::string_view) { return ++parts < 2; });
+  EXPECT_EQ(parts, 2);
+}
+
 TEST(Gzip, IsReadByGunzip) {
-  const std::string text(100'000, 'a');
-  const auto packed = gzip(text);
-  ASSERT_TRUE(packed);
-  EXPECT_LT(packed->size(), 2000U);
+  std::string packed;
+  Gzip gzip([&](std::string_view part) {
+    packed += part;
+    return true;
+  });
+  for (int i = 0; i < 100; ++i) EXPECT_TRUE(gzip.write(std::string(1000, 'a')));
+  EXPECT_TRUE(gzip.finish());
+  EXPECT_LT(packed.size(), 2000U);
   const std::string path = testing::TempDir() + "/gzip-test.gz";
-  std::ofstream(path, std::ios::binary) << *packed;
+  std::ofstream(path, std::ios::binary) << packed;
   EXPECT_EQ(std::system(("test \"$(gunzip -c " + path + " | wc -c)\" = 100000").c_str()), 0);
   std::remove(path.c_str());
+}
+
+TEST(Gzip, AsksNoMoreOfASinkThatIsFull) {
+  int asked = 0;
+  Gzip gzip([&](std::string_view) { return ++asked < 1; });
+  std::string noise;  // does not shrink, so that it must go out
+  for (unsigned i = 0; i < 1'000'000; ++i) noise += static_cast<char>((i * 7919 + (i >> 3) * 104729) >> 5);
+  EXPECT_FALSE(gzip.write(noise) && gzip.finish());
+  EXPECT_FALSE(gzip.finish());
+  EXPECT_EQ(asked, 1);
 }
 
 // promtool's findings are allowed only on the names that are cAdvisor's own; each is listed with its finding.
