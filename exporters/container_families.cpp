@@ -18,7 +18,6 @@ using model::NetStat;
 using model::Pressure;
 using model::Pressures;
 
-double seconds(Microseconds value) { return static_cast<double>(value.count()) / 1e6; }
 double number(Count value) { return static_cast<double>(value); }
 double number(Bytes value) { return static_cast<double>(value.value); }
 double unix_seconds(WallTime when) { return static_cast<double>(when.time_since_epoch().count()) / 1e9; }
@@ -29,10 +28,10 @@ bool has_quota(const Row& row) {
 
 template <Microseconds CpuStat::* kField>
 void cpu_time(const Row& row, const Emit& emit) {
-  if (row.sample->cpu) emit({}, seconds((*row.sample->cpu).*kField));
+  if (row.sample->cpu) emit({}, to_seconds((*row.sample->cpu).*kField));
 }
 void cpu_total(const Row& row, const Emit& emit) {
-  if (row.sample->cpu) emit({{"cpu", "total"}}, seconds(row.sample->cpu->usage));
+  if (row.sample->cpu) emit({{"cpu", "total"}}, to_seconds(row.sample->cpu->usage));
 }
 template <std::optional<Count> CpuStat::* kField>
 void cfs_count(const Row& row, const Emit& emit) {
@@ -42,7 +41,7 @@ void cfs_count(const Row& row, const Emit& emit) {
 template <std::optional<Microseconds> CpuStat::* kField>
 void cfs_time(const Row& row, const Emit& emit) {
   if (has_quota(row) && row.sample->cpu && (*row.sample->cpu).*kField)
-    emit({}, seconds(*((*row.sample->cpu).*kField)));
+    emit({}, to_seconds(*((*row.sample->cpu).*kField)));
 }
 
 void memory_usage(const Row& row, const Emit& emit) {
@@ -112,12 +111,12 @@ void threads_max(const Row& row, const Emit& emit) {
 
 template <std::optional<Pressure> Pressures::* kField>
 void waiting(const Row& row, const Emit& emit) {
-  if (row.sample->pressure.*kField) emit({}, seconds((row.sample->pressure.*kField)->some.total));
+  if (row.sample->pressure.*kField) emit({}, to_seconds((row.sample->pressure.*kField)->some.total));
 }
 template <std::optional<Pressure> Pressures::* kField>
 void stalled(const Row& row, const Emit& emit) {
   const auto& pressure = row.sample->pressure.*kField;
-  if (pressure && pressure->full) emit({}, seconds(pressure->full->total));
+  if (pressure && pressure->full) emit({}, to_seconds(pressure->full->total));
 }
 
 void spec_period(const Row& row, const Emit& emit) {
@@ -170,7 +169,7 @@ void load_ratio(const Row& row, const Emit& emit) {
   const auto& limits = row.sample->limits;
   if (has_quota(row) && row.sample->cpu && row.previous != nullptr && row.previous->cpu) {
     const double wall = std::chrono::duration<double>(row.sample->taken - row.previous->taken).count();
-    const double used = seconds(row.sample->cpu->usage - row.previous->cpu->usage);
+    const double used = to_seconds(row.sample->cpu->usage - row.previous->cpu->usage);
     const double cores = limits.cpu_max->cores().value().value;
     if (wall > 0 && cores > 0 && used >= 0) emit({{"resource", "cpu"}}, used / wall / cores);
   }
@@ -192,10 +191,9 @@ void restarts(const Row& row, const Emit& emit) {
     emit({}, number(Count{row.ref->restarts}));
 }
 
-constexpr Type kCounter = Type::kCounter;
-constexpr Type kGauge = Type::kGauge;
+using enum Type;
 
-constexpr std::array kFamilies = {
+constexpr std::array kContainerFamilies = {
     ContainerFamily{"container_cpu_usage_seconds_total", kCounter, "CPU time used, in seconds.", cpu_total},
     ContainerFamily{"container_cpu_user_seconds_total", kCounter, "CPU time in user mode, in seconds.",
                     cpu_time<&CpuStat::user>},
@@ -329,6 +327,6 @@ constexpr std::array kFamilies = {
 
 }  // namespace
 
-std::span<const ContainerFamily> container_families() { return kFamilies; }
+std::span<const ContainerFamily> container_families() { return kContainerFamilies; }
 
 }  // namespace plimsoll::exporters

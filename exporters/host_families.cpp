@@ -8,8 +8,6 @@ namespace {
 
 using model::EndedContainer;
 
-double seconds(Microseconds value) { return static_cast<double>(value.count()) / 1e6; }
-
 void decisions(const Scrape& scrape, const LabelsEmit& emit) {
   for (const model::DecisionCount& one : scrape.decisions) {
     const std::array<Label, 4> labels = {
@@ -49,7 +47,7 @@ std::optional<double> exit_code(const EndedContainer& one) {
 }
 std::optional<double> ended_cpu(const EndedContainer& one) {
   if (!one.last.cpu) return std::nullopt;
-  return seconds(one.last.cpu->usage);
+  return to_seconds(one.last.cpu->usage);
 }
 std::optional<double> ended_ooms(const EndedContainer& one) {
   if (one.last.memory.events) return static_cast<double>(one.last.memory.events->oom_kill);
@@ -75,7 +73,7 @@ void workload(const Scrape& scrape, const LabelsEmit& emit) {
 }
 double workload_starts(const model::WorkloadTotals& one) { return static_cast<double>(one.starts); }
 double workload_ooms(const model::WorkloadTotals& one) { return static_cast<double>(one.oom_kills); }
-double workload_cpu(const model::WorkloadTotals& one) { return seconds(one.cpu_usage); }
+double workload_cpu(const model::WorkloadTotals& one) { return to_seconds(one.cpu_usage); }
 
 using HostValue = double (*)(const Scrape& scrape);
 
@@ -101,10 +99,9 @@ void version_info(const Scrape& scrape, const LabelsEmit& emit) {
   emit(labels, 1);
 }
 
-constexpr Type kCounter = Type::kCounter;
-constexpr Type kGauge = Type::kGauge;
+using enum Type;
 
-constexpr std::array kFamilies = {
+constexpr std::array kHostFamilies = {
     HostFamily{"plimsoll_decisions_total", kCounter, "Decisions of policies, and what came of them.",
                decisions},
     HostFamily{"plimsoll_policies_loaded", kGauge, "Policies in force.", policies_loaded},
@@ -137,6 +134,6 @@ constexpr std::array kFamilies = {
 
 }  // namespace
 
-std::span<const HostFamily> host_families() { return kFamilies; }
+std::span<const HostFamily> host_families() { return kHostFamilies; }
 
 }  // namespace plimsoll::exporters

@@ -13,8 +13,6 @@ using In = const SignalInputs&;
 constexpr Reading known(double value) { return {value, Unknown::kKnown, 0}; }
 constexpr Reading unknown(Unknown why) { return {0, why, 0}; }
 
-double seconds(Microseconds time) { return std::chrono::duration<double>(time).count(); }
-
 Reading bytes(const std::optional<Bytes>& value) {
   return value ? known(static_cast<double>(value->value)) : unknown(Unknown::kNoFile);
 }
@@ -86,7 +84,7 @@ Reading pids_max(In in) {
 }
 Reading cpu_burst(In in) {
   const auto& burst = in.sample->limits.cpu_burst;
-  return burst ? known(seconds(*burst)) : unknown(Unknown::kNoFile);
+  return burst ? known(to_seconds(*burst)) : unknown(Unknown::kNoFile);
 }
 Reading oom_kills(In in) {
   const auto& events = in.sample->memory.events;
@@ -250,7 +248,7 @@ Counters counters_of(const model::Sample& sample) {
   Counters out;
   out.taken = sample.taken;
   if (sample.cpu) {
-    out.cpu_seconds = seconds(sample.cpu->usage);
+    out.cpu_seconds = to_seconds(sample.cpu->usage);
     if (sample.cpu->periods) out.periods = static_cast<double>(*sample.cpu->periods);
     if (sample.cpu->throttled_periods) {
       out.throttled_periods = static_cast<double>(*sample.cpu->throttled_periods);
@@ -284,7 +282,7 @@ Counters counters_of(const model::Sample& sample) {
 Counters counters_of(const model::HostSample& host) {
   Counters out;
   out.taken = host.taken;
-  if (host.cpu) out.cpu_seconds = seconds(host.cpu->usage);
+  if (host.cpu) out.cpu_seconds = to_seconds(host.cpu->usage);
   return out;
 }
 

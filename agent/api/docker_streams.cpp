@@ -7,6 +7,7 @@
 #include "agent/api/docker.h"
 #include "agent/api/docker_words.h"
 #include "agent/api/pump.h"
+#include "agent/base/rfc3339.h"
 
 namespace plimsoll::api {
 namespace {

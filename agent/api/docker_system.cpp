@@ -7,6 +7,7 @@
 
 #include "agent/api/docker.h"
 #include "agent/api/docker_words.h"
+#include "agent/base/rfc3339.h"
 #include "agent/base/version.h"
 
 namespace plimsoll::api {

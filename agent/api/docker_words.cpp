@@ -5,7 +5,6 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/api/docker.h"
-#include "agent/base/rfc3339.h"
 #include "agent/base/units.h"
 #include "agent/shim/protocol.h"
 
@@ -50,37 +49,6 @@ bool has_label(const std::map<std::string, std::string>& labels, const std::stri
   const auto equals = wanted.find('=');
   const auto found = labels.find(wanted.substr(0, equals));
   return found != labels.end() && (equals == std::string::npos || found->second == wanted.substr(equals + 1));
-}
-
-namespace {
-
-// "1700000000.5": seconds since 1970, with up to nine digits of fraction.
-std::optional<WallTime> unix_moment(const std::string& text) {
-  const auto dot = text.find('.');
-  const auto seconds = parse_u64(text.substr(0, dot));
-  constexpr std::uint64_t kMostSeconds =
-      9'000'000'000;  // the year 2255, near the end of 64 bits of nanoseconds
-  if (!seconds || *seconds > kMostSeconds) return std::nullopt;
-  std::uint64_t nanoseconds = 0;
-  if (dot != std::string::npos) {
-    std::string fraction = text.substr(dot + 1);
-    if (fraction.empty() || fraction.size() > 9) return std::nullopt;
-    fraction.resize(9, '0');
-    const auto parsed = parse_u64(fraction);
-    if (!parsed) return std::nullopt;
-    nanoseconds = *parsed;
-  }
-  return WallTime(std::chrono::seconds(*seconds) + std::chrono::nanoseconds(nanoseconds));
-}
-
-}  // namespace
-
-Result<std::optional<WallTime>> parse_moment(const std::string& text, WallTime now) {
-  if (text.empty() || text == "0") return std::optional<WallTime>();
-  if (const auto moment = unix_moment(text)) return moment;
-  if (const auto moment = parse_rfc3339(text)) return moment;
-  if (const auto before = parse_duration(text)) return std::optional(now - *before);
-  return invalid("'" + text + "' is no moment: want seconds since 1970, RFC 3339 or a duration such as 10m");
 }
 
 Result<TerminalSize> terminal_size(const Request& request) {

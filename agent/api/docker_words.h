@@ -27,11 +27,6 @@ Result<> check_filters(const Filters& filters, std::initializer_list<std::string
 // Whether `labels` has what a `label` filter wants: "key" or "key=value".
 bool has_label(const std::map<std::string, std::string>& labels, const std::string& wanted);
 
-// Docker's moments in query strings: "1700000000", "1700000000.123456789", RFC 3339, or a duration before
-// `now`
-// ("10m"). nullopt for "" and "0".
-Result<std::optional<WallTime>> parse_moment(const std::string& text, WallTime now);
-
 // docker's exit codes 126 and 127 come from certain words of an error in Docker's spelling, and from status
 // 400.
 Error told_as_docker(const Error& error);

@@ -26,6 +26,8 @@ struct CpuCores {
 using Nanoseconds = std::chrono::nanoseconds;
 using Microseconds = std::chrono::microseconds;
 
+constexpr double to_seconds(Nanoseconds time) { return std::chrono::duration<double>(time).count(); }
+
 // "256MiB", "1.5GB", "4096", Docker's "256m" (binary, as Docker's). Suffixes: B, kB/MB/GB/TB (decimal),
 // KiB/MiB/GiB/TiB and k/m/g/t, K/M/G/T (binary).
 Result<Bytes> parse_bytes(std::string_view text);

@@ -4,11 +4,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdio>
-#include <cstring>
 #include <ctime>
 
-#include "agent/base/units.h"
+#include "agent/base/rfc3339.h"
 
 namespace plimsoll::cli {
 
@@ -32,41 +30,19 @@ std::string ago(std::int64_t unix_seconds) {
 }
 
 std::string clock_text(const std::string& rfc3339) {
-  std::tm parts{};
-  if (::strptime(rfc3339.c_str(), "%Y-%m-%dT%H:%M:%S", &parts) == nullptr) return rfc3339;
-  const std::time_t when = ::timegm(&parts);
+  const auto when = parse_rfc3339(rfc3339);
+  if (!when) return rfc3339;
+  const std::time_t seconds = std::chrono::floor<std::chrono::seconds>(*when).time_since_epoch().count();
   std::tm local{};
-  ::localtime_r(&when, &local);
+  ::localtime_r(&seconds, &local);
   return fmt::format("{:%H:%M:%S}", local);
 }
 
 Result<std::string> moment(const std::string& text) {
-  if (text.empty() || parse_number(text)) return text;
-  if (const auto span = parse_duration(text)) {
-    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(*span).count();
-    return std::to_string(std::time(nullptr) - seconds);
-  }
-  std::tm parts{};
-  const char* rest = ::strptime(text.c_str(), "%Y-%m-%dT%H:%M:%S", &parts);
-  if (rest == nullptr) {
-    return invalid("'" + text + "' is no time: expected RFC 3339, Unix seconds, or a span such as 10m");
-  }
-  std::string fraction;
-  if (*rest == '.') {
-    const char* end = rest + 1 + std::strspn(rest + 1, "0123456789");
-    fraction.assign(rest, end);
-    rest = end;
-  }
-  std::time_t when = ::timegm(&parts);
-  int hours = 0;
-  int minutes = 0;
-  char sign = 0;
-  if (std::sscanf(rest, "%c%2d:%2d", &sign, &hours, &minutes) == 3 && (sign == '+' || sign == '-')) {
-    when -= (sign == '+' ? 1 : -1) * (hours * 3600L + minutes * 60L);
-  } else if (std::string_view(rest) != "Z") {
-    return invalid("'" + text + "' is no time: expected a zone such as Z or +02:00 at its end");
-  }
-  return std::to_string(when) + fraction;
+  PLIMSOLL_ASSIGN(const auto when, parse_moment(text, std::chrono::system_clock::now()));
+  if (!when) return text;
+  const auto nanoseconds = when->time_since_epoch().count();
+  return fmt::format("{}.{:09}", nanoseconds / 1'000'000'000, nanoseconds % 1'000'000'000);
 }
 
 }  // namespace plimsoll::cli

@@ -28,7 +28,7 @@ Status status_from(const Members& in) {
   return Status::kExited;
 }
 
-json moment(const std::optional<WallTime>& when) {
+json moment_or_null(const std::optional<WallTime>& when) {
   return when ? json(format_rfc3339(*when)) : json(nullptr);
 }
 
@@ -62,8 +62,8 @@ std::string to_json(const State& state) {
                     {"exitCode", state.exit_code},
                     {"oomKilled", state.oom_killed},
                     {"error", state.error},
-                    {"started", moment(state.started)},
-                    {"finished", moment(state.finished)},
+                    {"started", moment_or_null(state.started)},
+                    {"finished", moment_or_null(state.finished)},
                     {"pid", state.pid},
                     {"restarts", state.restarts},
                     {"failures", state.failures},

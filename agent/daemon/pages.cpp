@@ -55,22 +55,14 @@ bool takes_gzip(const api::Request& request) {
   return accepted.find("gzip") != std::string::npos && accepted.find("gzip;q=0") == std::string::npos;
 }
 
-Result<enforce::DecisionFilter> filter_of(const api::Request& request) {
+Result<enforce::DecisionFilter> filter_of(const api::Request& request, WallTime now) {
   enforce::DecisionFilter filter;
   PLIMSOLL_ASSIGN(const auto limit, request.integer("limit"));
   if (limit && *limit < 0) return invalid("limit: expected 0 or more");
   if (limit) filter.limit = std::min(static_cast<std::size_t>(*limit), kMostDecisions);
-  if (const std::string since = request.value("since"); !since.empty()) {
-    filter.since = parse_rfc3339(since);
-    if (!filter.since) {
-      const auto number = parse_number(since);
-      if (!number || *number < 0 || *number > 1e10) {
-        return invalid("since '" + since + "': expected RFC 3339 or Unix seconds");
-      }
-      filter.since =
-          WallTime(std::chrono::duration_cast<Nanoseconds>(std::chrono::duration<double>(*number)));
-    }
-  }
+  auto since = parse_moment(request.value("since"), now);
+  if (!since) return std::unexpected(std::move(since).error().in("since"));
+  filter.since = *since;
   filter.container = request.value("container");
   filter.policy = request.value("policy");
   return filter;
@@ -137,7 +129,7 @@ void Pages::containers(api::Exchange& exchange) const {
 }
 
 void Pages::decisions(api::Exchange& exchange) const {
-  auto filter = filter_of(exchange.request());
+  auto filter = filter_of(exchange.request(), parts_.clock.wall());
   if (!filter) return exchange.reply_error(filter.error());
   if (exchange.request().flag("follow")) return follow(exchange, std::move(*filter));
   const auto records = parts_.audit.query(*filter);

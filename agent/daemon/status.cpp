@@ -17,12 +17,10 @@ json or_null(const std::optional<T>& value) {
   return value ? json(*value) : json();
 }
 
-double seconds(std::chrono::nanoseconds time) { return std::chrono::duration<double>(time).count(); }
-
 std::optional<double> cores(const std::optional<model::CpuStat>& before,
                             const std::optional<model::CpuStat>& after, std::chrono::nanoseconds wall) {
   if (!before || !after || wall.count() <= 0 || after->usage < before->usage) return std::nullopt;
-  return seconds(after->usage - before->usage) / seconds(wall);
+  return to_seconds(after->usage - before->usage) / to_seconds(wall);
 }
 
 std::optional<double> throttled_percent(const model::Sample& before, const model::Sample& after) {

@@ -13,6 +13,7 @@
 #include "agent/enforce/device_value.h"
 #include "agent/enforce/signal_tree.h"
 #include "agent/kernel/control_files.h"
+#include "agent/kernel/text_scan.h"
 
 namespace plimsoll::enforce {
 namespace {
@@ -32,11 +33,6 @@ void conclude_error(DecisionRecord& record, const Error& error) {
   const bool refused =
       number == EINVAL || number == EBUSY || number == EPERM || number == EOPNOTSUPP || number == ERANGE;
   conclude(record, refused ? Outcome::kRefused : Outcome::kFailed, error.message());
-}
-
-std::string trimmed(std::string text) {
-  while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
-  return text;
 }
 
 // The control files that a policy may write; a decision for any other is refused.
@@ -143,7 +139,7 @@ void Executor::kill(const model::Kill& action, model::CgroupId id, const kernel:
   }
   record.detail += " to " + std::to_string(*signalled) + (*signalled == 1 ? " process" : " processes");
   // The signal waits for the thaw: sent first, so that nothing runs in between.
-  if (const auto frozen = cgroup.read("cgroup.freeze"); frozen && trimmed(*frozen) == "1") {
+  if (const auto frozen = cgroup.read("cgroup.freeze"); frozen && kernel::without_newline(*frozen) == "1") {
     if (const auto thawed = cgroup.freeze(false); !thawed) return conclude_error(record, thawed.error());
     record.detail += ", thawed";
   }

@@ -17,6 +17,7 @@
 #include <thread>
 
 #include "agent/base/units.h"
+#include "agent/kernel/text_scan.h"
 
 namespace plimsoll::enforce {
 namespace {
@@ -26,11 +27,6 @@ using namespace std::chrono_literals;
 constexpr std::size_t kMostJobs = 32;
 constexpr auto kLook = 2ms;
 constexpr int kMostLooks = 250;  // for the limit to be in force, the thread need only be scheduled once
-
-std::string trimmed(std::string text) {
-  while (!text.empty() && text.back() == '\n') text.pop_back();
-  return text;
-}
 
 // No other signal may be delivered to such a thread: those are for the agent's loop.
 class OnlyUrgent {
@@ -83,7 +79,7 @@ bool LimitWriter::reclaims(const kernel::Cgroup& cgroup, const std::string& file
   if (file != "memory.max" && file != "memory.high") return false;
   const auto limit = parse_u64(value);
   const auto text = cgroup.read("memory.current");
-  const auto current = text ? parse_u64(trimmed(*text)) : std::nullopt;
+  const auto current = text ? parse_u64(kernel::without_newline(*text)) : std::nullopt;
   return limit && current && *limit < *current;
 }
 
@@ -130,8 +126,8 @@ Result<bool> LimitWriter::write(const kernel::Cgroup& cgroup, const std::string&
 
   std::unique_lock lock(job->mutex);
   for (int look = 0; !job->ended.wait_for(lock, kLook, [&] { return job->done; }); ++look) {
-    PLIMSOLL_ASSIGN(std::string now, cgroup.read(file));
-    now = trimmed(std::move(now));
+    PLIMSOLL_ASSIGN(const std::string text, cgroup.read(file));
+    const std::string_view now = kernel::without_newline(text);
     if (now == value || now != before) return true;
     if (look == kMostLooks) return fail(doing + ": not taken by the kernel in 500 ms");
   }

@@ -1,4 +1,4 @@
-// Cutting the text of kernel files into lines and words without copying. Private to agent/kernel.
+// Cutting the text of kernel files into lines and words without copying.
 #pragma once
 
 #include <charconv>

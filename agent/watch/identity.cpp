@@ -73,45 +73,6 @@ Found from_storage(const IdentityRoots& roots, const std::string& id) {
   return identity;
 }
 
-// Number of exactly `width` digits, taken off the front.
-std::optional<int> take_number(std::string_view& text, std::size_t width) {
-  const auto value = parse_u64(text.substr(0, width));
-  if (text.size() < width || !value) return std::nullopt;
-  text.remove_prefix(width);
-  return static_cast<int>(*value);
-}
-
-bool take(std::string_view& text, char letter) {
-  if (!text.starts_with(letter)) return false;
-  text.remove_prefix(1);
-  return true;
-}
-
-std::optional<std::chrono::nanoseconds> take_fraction(std::string_view& text) {
-  std::chrono::nanoseconds fraction{0};
-  if (!take(text, '.')) return fraction;
-  std::int64_t scale = 100'000'000;
-  std::size_t count = 0;
-  for (; !text.empty() && text.front() >= '0' && text.front() <= '9'; text.remove_prefix(1), ++count) {
-    fraction += std::chrono::nanoseconds((text.front() - '0') * scale);
-    scale /= 10;
-  }
-  if (count == 0) return std::nullopt;
-  return fraction;
-}
-
-// "Z", "+02:00".
-std::optional<std::chrono::minutes> take_offset(std::string_view& text) {
-  if (take(text, 'Z')) return std::chrono::minutes(0);
-  const int sign = text.starts_with('-') ? -1 : 1;
-  if (!take(text, '+') && !take(text, '-')) return std::nullopt;
-  const auto hours = take_number(text, 2);
-  if (!hours || !take(text, ':')) return std::nullopt;
-  const auto minutes = take_number(text, 2);
-  if (!minutes) return std::nullopt;
-  return std::chrono::minutes(sign * (*hours * 60 + *minutes));
-}
-
 }  // namespace
 
 Result<std::optional<Identity>> read_identity(const IdentityRoots& roots, const Match& match) {
@@ -137,33 +98,6 @@ Result<std::optional<Identity>> read_identity(const IdentityRoots& roots, const 
       break;
   }
   return std::nullopt;
-}
-
-std::optional<WallTime> parse_rfc3339(std::string_view text) {
-  using namespace std::chrono;
-  const auto year_number = take_number(text, 4);
-  if (!year_number || !take(text, '-')) return std::nullopt;
-  const auto month_number = take_number(text, 2);
-  if (!month_number || !take(text, '-')) return std::nullopt;
-  const auto day_number = take_number(text, 2);
-  if (!day_number || !take(text, 'T')) return std::nullopt;
-  const auto hour = take_number(text, 2);
-  if (!hour || !take(text, ':')) return std::nullopt;
-  const auto minute = take_number(text, 2);
-  if (!minute || !take(text, ':')) return std::nullopt;
-  const auto second = take_number(text, 2);
-  if (!second) return std::nullopt;
-  const auto fraction = take_fraction(text);
-  const auto offset = take_offset(text);
-  const year_month_day date{year(*year_number), month(static_cast<unsigned>(*month_number)),
-                            day(static_cast<unsigned>(*day_number))};
-  // Years beyond 2262 do not fit in 64 bits of nanoseconds; runtimes write year 1 for "never".
-  if (!fraction || !offset || !text.empty() || !date.ok() || *hour > 23 || *minute > 59 || *second > 60 ||
-      *year_number < 1970 || *year_number > 2200) {
-    return std::nullopt;
-  }
-  return WallTime(sys_days(date).time_since_epoch() + hours(*hour) + minutes(*minute) + seconds(*second) +
-                  *fraction - *offset);
 }
 
 }  // namespace plimsoll::watch

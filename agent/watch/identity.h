@@ -45,7 +45,4 @@ Result<Identity> parse_storage_config(std::string_view text);     // Podman's or
 // Adds name, image and time of the container `id` from overlay-containers/containers.json.
 Result<> parse_storage_list(std::string_view text, const std::string& id, Identity& identity);
 
-// "2026-11-24T08:00:00.123456789Z", or with an offset in place of Z (RFC 3339); nullopt for anything else.
-std::optional<WallTime> parse_rfc3339(std::string_view text);
-
 }  // namespace plimsoll::watch

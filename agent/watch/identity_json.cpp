@@ -1,6 +1,7 @@
 // The parsers of identity.h: the only file of this folder, beside workloads.cpp, that knows the JSON library.
 #include <nlohmann/json.hpp>
 
+#include "agent/base/rfc3339.h"
 #include "agent/watch/identity.h"
 
 namespace plimsoll::watch {

@@ -8,7 +8,6 @@ namespace plimsoll::docker_test {
 namespace {
 
 namespace fs = std::filesystem;
-constexpr const char* kTar = "/tmp/docker-image.tar";
 
 // What stands in the image "demo": busybox, two users, a file that is no program.
 void make_image_tar() {
@@ -25,7 +24,7 @@ void make_image_tar() {
   std::ofstream(tree / "etc/passwd") << "root:x:0:0::/root:/bin/sh\nweb:x:7:8::/srv:/bin/sh\n";
   std::ofstream(tree / "etc/group") << "root:x:0:\nweb:x:8:\nlogs:x:44:web\n";
   std::ofstream(tree / "etc/data") << "not a program\n";
-  ASSERT_EQ(std::system(("tar -C /tmp/docker-tree -cf " + std::string(kTar) + " .").c_str()), 0);
+  ASSERT_EQ(std::system(("tar -C /tmp/docker-tree -cf " + std::string(kImageTar) + " .").c_str()), 0);
 }
 
 class Setting final : public testing::Environment {
@@ -34,7 +33,8 @@ class Setting final : public testing::Environment {
     make_image_tar();
     agent().start();
     const Outcome imported = vm_test::run_program(
-        {GuestAgent::binary("plimsoll"), "import", "--change", "ENV COLOUR=blue", kTar, "demo"}, "", true);
+        {GuestAgent::binary("plimsoll"), "import", "--change", "ENV COLOUR=blue", kImageTar, "demo"}, "",
+        true);
     ASSERT_EQ(imported.status, 0) << imported.out;
   }
   void TearDown() override { agent().stop(); }

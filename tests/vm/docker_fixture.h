@@ -24,6 +24,8 @@ using testing::HasSubstr;
 using testing::MatchesRegex;
 using testing::StartsWith;
 
+constexpr const char* kImageTar = "/tmp/docker-image.tar";  // what the image "demo" was imported from
+
 class DockerCli : public testing::Test {
  protected:
   void SetUp() override;

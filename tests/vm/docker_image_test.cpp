@@ -5,12 +5,11 @@ namespace plimsoll::docker_test {
 namespace {
 
 using ImageCli = DockerCli;
-constexpr const char* kTar = "/tmp/docker-image.tar";
 
 TEST_F(ImageCli, ImportsListsTagsAndRemoves) {
   const std::string id =
       told({"import", "-c", "CMD [\"echo\",\"default\"]", "-c", "ENV A=b", "-c", "WORKDIR /srv", "-c",
-            "LABEL team=ship", "-m", "from a tar", kTar, "team/app:2"});
+            "LABEL team=ship", "-m", "from a tar", kImageTar, "team/app:2"});
   EXPECT_THAT(id, MatchesRegex("sha256:[0-9a-f]{64}"));
   EXPECT_EQ(told({"run", "--rm", "team/app:2"}), "default");
   EXPECT_EQ(told({"run", "--rm", "team/app:2", "sh", "-c", "echo $A; pwd"}), "b\n/srv");
@@ -36,7 +35,7 @@ TEST_F(ImageCli, ImportsListsTagsAndRemoves) {
 }
 
 TEST_F(ImageCli, ImportsFromItsInput) {
-  const std::string id = told({"import", "-"}, text_of(kTar));
+  const std::string id = told({"import", "-"}, text_of(kImageTar));
   EXPECT_THAT(id, MatchesRegex("sha256:[0-9a-f]{64}"));
   EXPECT_EQ(told({"images", "--filter", "dangling=true", "-q", "--no-trunc"}), id);
   EXPECT_EQ(told({"rmi", id.substr(7, 12)}), "Deleted: " + id);
@@ -44,8 +43,8 @@ TEST_F(ImageCli, ImportsFromItsInput) {
 
 TEST_F(ImageCli, RefusesWhatIsNoImage) {
   expect_refused({"import", "/etc/passwd", "bad"}, 1, {"tar"});
-  expect_refused({"import", "-c", "RUN true", kTar, "bad"}, 1, {"RUN"});
-  expect_refused({"import", kTar, "bad:t@g"}, 1, {"invalid reference format"});
+  expect_refused({"import", "-c", "RUN true", kImageTar, "bad"}, 1, {"RUN"});
+  expect_refused({"import", kImageTar, "bad:t@g"}, 1, {"invalid reference format"});
   expect_refused({"import", "http://localhost/image.tar", "bad"}, 1, {"http://localhost/image.tar"});
   EXPECT_EQ(told({"images", "-aq"}), told({"images", "-q", "demo"}));
   EXPECT_TRUE(std::filesystem::is_empty("/var/lib/plimsoll/images/incoming"));

@@ -2,8 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include "agent/base/rfc3339.h"
-
 namespace plimsoll::api {
 namespace {
 
@@ -35,19 +33,6 @@ TEST(DockerLabels, MatchByKeyOrByValue) {
   EXPECT_TRUE(has_label(labels, "empty="));
   EXPECT_FALSE(has_label(labels, "app=we"));
   EXPECT_FALSE(has_label(labels, "ap"));
-}
-
-TEST(DockerMoments, AreSecondsTextOrDurations) {
-  const WallTime now(1000s);
-  EXPECT_EQ(**parse_moment("5.25", now), WallTime(5250ms));
-  EXPECT_EQ(**parse_moment("7.000000001", now), WallTime(7s + 1ns));
-  EXPECT_EQ(**parse_moment("10m", now), WallTime(400s));
-  EXPECT_EQ(format_rfc3339(**parse_moment("2026-11-24T08:00:00.5Z", now)), "2026-11-24T08:00:00.500000000Z");
-  EXPECT_FALSE(parse_moment("", now)->has_value());
-  EXPECT_FALSE(parse_moment("0", now)->has_value());
-  for (const char* text : {"x", "5.", "5.1234567890", "99999999999999", "-5", "2026-13"}) {
-    EXPECT_FALSE(parse_moment(text, now)) << text;
-  }
 }
 
 TEST(DockerErrors, AreSpeltSoThatDockersExitCodesFit) {

@@ -159,7 +159,7 @@ TEST(Tables, Decisions) {
   expect_golden(say(agent, "decisions", {"--since", "2025-11-24T14:00:00Z", "--container", "leaky"}).out,
                 "decisions.txt");
   EXPECT_EQ(agent.asked().back(),
-            "GET /plimsoll/v1/decisions?limit=100&since=1763992800&container=leaky&policy=");
+            "GET /plimsoll/v1/decisions?limit=100&since=1763992800.000000000&container=leaky&policy=");
   EXPECT_EQ(say(agent, "decisions", {"--since", "yesterday"}).err,
             "'yesterday' is no time: expected RFC 3339, Unix seconds, or a span such as 10m\n");
 }

@@ -13,19 +13,19 @@ using cli::Words;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-const std::string kId(64, 'c');
+const std::string kContainer(64, 'c');
 
 class RunVerb : public testing::Test {
  protected:
   void prepare(int exit_code) {
-    agent_.answer("POST /containers/create", {{"Id", kId}, {"Warnings", json::array()}}, 201);
-    agent_.answer_stream("POST /containers/" + kId + "/attach", "out\n", "err\n");
-    agent_.answer("POST /containers/" + kId + "/wait", {{"StatusCode", exit_code}});
-    agent_.answer("DELETE /containers/" + kId, nullptr, 204);
+    agent_.answer("POST /containers/create", {{"Id", kContainer}, {"Warnings", json::array()}}, 201);
+    agent_.answer_stream("POST /containers/" + kContainer + "/attach", "out\n", "err\n");
+    agent_.answer("POST /containers/" + kContainer + "/wait", {{"StatusCode", exit_code}});
+    agent_.answer("DELETE /containers/" + kContainer, nullptr, 204);
   }
-  void starts() { agent_.answer("POST /containers/" + kId + "/start", nullptr, 204); }
+  void starts() { agent_.answer("POST /containers/" + kContainer + "/start", nullptr, 204); }
   void does_not_start(const std::string& why, int status) {
-    agent_.answer("POST /containers/" + kId + "/start", {{"message", why}}, status);
+    agent_.answer("POST /containers/" + kContainer + "/start", {{"message", why}}, status);
   }
   FakeAgent agent_;
 };
@@ -40,9 +40,9 @@ TEST_F(RunVerb, PassesStreamsAndTheExitCodeOn) {
   std::vector<std::string> paths;
   for (const std::string& one : agent_.asked()) paths.push_back(one.substr(0, one.find(" {")));
   EXPECT_THAT(paths, ElementsAre("POST /containers/create",
-                                 "POST /containers/" + kId + "/attach?stream=1&stdout=1&stderr=1",
-                                 "POST /containers/" + kId + "/wait?condition=removed",
-                                 "POST /containers/" + kId + "/start"));
+                                 "POST /containers/" + kContainer + "/attach?stream=1&stdout=1&stderr=1",
+                                 "POST /containers/" + kContainer + "/wait?condition=removed",
+                                 "POST /containers/" + kContainer + "/start"));
 }
 
 TEST_F(RunVerb, ExitStatusesOfFailuresAreDockers) {
@@ -58,10 +58,10 @@ TEST_F(RunVerb, ExitStatusesOfFailuresAreDockers) {
   };
   for (const auto& one : cases) {
     FakeAgent agent;
-    agent.answer("POST /containers/create", {{"Id", kId}}, 201);
-    agent.answer_stream("POST /containers/" + kId + "/attach", "", "");
-    agent.answer("POST /containers/" + kId + "/wait", {{"StatusCode", 0}});
-    agent.answer("POST /containers/" + kId + "/start", {{"message", one.why}}, 400);
+    agent.answer("POST /containers/create", {{"Id", kContainer}}, 201);
+    agent.answer_stream("POST /containers/" + kContainer + "/attach", "", "");
+    agent.answer("POST /containers/" + kContainer + "/wait", {{"StatusCode", 0}});
+    agent.answer("POST /containers/" + kContainer + "/start", {{"message", one.why}}, 400);
     const Said said = say(agent, "run", {"demo", "x"});
     EXPECT_EQ(said.status, one.status) << one.why;
     EXPECT_EQ(said.err, std::string("plimsoll: ") + one.why + "\n");
@@ -81,7 +81,7 @@ TEST_F(RunVerb, DetachedPrintsTheId) {
   starts();
   const Said said = say(agent_, "run", {"-d", "--name", "web", "demo"});
   EXPECT_EQ(said.status, 0);
-  EXPECT_EQ(said.out, kId + "\n");
+  EXPECT_EQ(said.out, kContainer + "\n");
   EXPECT_THAT(agent_.asked().front(), HasSubstr("POST /containers/create?name=web"));
 }
 

@@ -8,29 +8,18 @@ namespace plimsoll::watch {
 namespace {
 
 using model::Runtime;
-const std::string kId(64, 'a');
+const std::string kContainer(64, 'a');
 
 WallTime at(std::int64_t seconds, std::int64_t nanoseconds = 0) {
   return WallTime(std::chrono::seconds(seconds) + std::chrono::nanoseconds(nanoseconds));
 }
 
-TEST(Rfc3339, IsReadWithItsFractionAndOffset) {
-  EXPECT_EQ(parse_rfc3339("2026-11-24T08:00:00Z"), at(1795507200));
-  EXPECT_EQ(parse_rfc3339("2026-11-24T08:00:00.123456789Z"), at(1795507200, 123456789));
-  EXPECT_EQ(parse_rfc3339("2026-11-24T10:00:00.5+02:00"), at(1795507200, 500000000));
-  EXPECT_EQ(parse_rfc3339("2026-11-24T02:30:00-05:30"), at(1795507200));
-  for (const char* bad : {"", "2026-11-24", "2026-11-24T08:00:00", "2026-13-24T08:00:00Z",
-                          "2026-02-30T08:00:00Z", "2026-11-24T08:00:00.Z", "2026-11-24T08:00:00Zz",
-                          "0001-01-01T00:00:00Z", "2026-11-24T24:00:00Z", "+026-11-24T08:00:00Z"}) {
-    EXPECT_EQ(parse_rfc3339(bad), std::nullopt) << bad;
-  }
-}
-
 TEST(Identity, OfDocker) {
-  const Tree tree({{kId + "/config.v2.json", R"({"ID":"a","Created":"2026-11-24T08:00:00.5Z","Name":"/web-1",
+  const Tree tree(
+      {{kContainer + "/config.v2.json", R"({"ID":"a","Created":"2026-11-24T08:00:00.5Z","Name":"/web-1",
     "State":{"Running":true,"Pid":4711,"StartedAt":"2026-11-24T08:00:01Z"},"RestartCount":3,
     "Config":{"Image":"nginx:1.25","Labels":{"tier":"front","odd":7}}})"}});
-  const auto found = read_identity({.docker = tree.root()}, {Runtime::kDocker, kId, ""});
+  const auto found = read_identity({.docker = tree.root()}, {Runtime::kDocker, kContainer, ""});
   ASSERT_TRUE(found && *found);
   EXPECT_EQ((*found)->name, "web-1");
   EXPECT_EQ((*found)->image, "nginx:1.25");
@@ -42,13 +31,13 @@ TEST(Identity, OfDocker) {
 }
 
 TEST(Identity, OfKubernetesOnContainerd) {
-  const Tree tree({{"k8s.io/" + kId + "/config.json", R"({"ociVersion":"1.0.2","annotations":{
+  const Tree tree({{"k8s.io/" + kContainer + "/config.json", R"({"ociVersion":"1.0.2","annotations":{
     "io.kubernetes.cri.container-name":"app","io.kubernetes.cri.container-type":"container",
     "io.kubernetes.cri.image-name":"registry.local/app:2","io.kubernetes.cri.sandbox-id":"b",
     "io.kubernetes.cri.sandbox-name":"app-7f9c","io.kubernetes.cri.sandbox-namespace":"prod","mine":"kept"}})"},
-                   {"k8s.io/" + kId + "/init.pid", "1234"},
+                   {"k8s.io/" + kContainer + "/init.pid", "1234"},
                    {"moby/", ""}});
-  const auto found = read_identity({.containerd = tree.root()}, {Runtime::kContainerd, kId, "uid"});
+  const auto found = read_identity({.containerd = tree.root()}, {Runtime::kContainerd, kContainer, "uid"});
   ASSERT_TRUE(found && *found);
   EXPECT_EQ((*found)->name, "app-7f9c/app");
   EXPECT_EQ((*found)->pod, "app-7f9c");
@@ -61,11 +50,11 @@ TEST(Identity, OfKubernetesOnContainerd) {
 
 TEST(Identity, OfDockerBehindKubernetesWithCgroupfs) {
   const Tree tree(
-      {{kId + "/config.v2.json", R"({"Name":"/k8s_app_web_prod_uid_0","Config":{"Image":"sha256:1",
+      {{kContainer + "/config.v2.json", R"({"Name":"/k8s_app_web_prod_uid_0","Config":{"Image":"sha256:1",
     "Labels":{"io.kubernetes.pod.name":"web","io.kubernetes.pod.namespace":"prod",
               "io.kubernetes.container.name":"app"}}})"}});
-  const auto found =
-      read_identity({.containerd = "/nowhere", .docker = tree.root()}, {Runtime::kContainerd, kId, "uid"});
+  const auto found = read_identity({.containerd = "/nowhere", .docker = tree.root()},
+                                   {Runtime::kContainerd, kContainer, "uid"});
   ASSERT_TRUE(found && *found);
   EXPECT_EQ((*found)->name, "web/app");
   EXPECT_EQ((*found)->kube_namespace, "prod");
@@ -73,12 +62,12 @@ TEST(Identity, OfDockerBehindKubernetesWithCgroupfs) {
 
 TEST(Identity, OfPodman) {
   const Tree tree(
-      {{"overlay-containers/" + kId + "/userdata/config.json",
+      {{"overlay-containers/" + kContainer + "/userdata/config.json",
         R"({"annotations":{"org.opencontainers.image.stopSignal":"15"}})"},
-       {"overlay-containers/containers.json", R"([{"id":"other","names":["no"]},{"id":")" + kId +
+       {"overlay-containers/containers.json", R"([{"id":"other","names":["no"]},{"id":")" + kContainer +
                                                   R"(","names":["jolly"],"created":"2026-11-24T08:00:00Z",
                         "metadata":"{\"image-name\":\"docker.io/library/alpine:latest\",\"name\":\"jolly\"}"}])"}});
-  const auto found = read_identity({.containers_storage = tree.root()}, {Runtime::kPodman, kId, ""});
+  const auto found = read_identity({.containers_storage = tree.root()}, {Runtime::kPodman, kContainer, ""});
   ASSERT_TRUE(found && *found);
   EXPECT_EQ((*found)->name, "jolly");
   EXPECT_EQ((*found)->image, "docker.io/library/alpine:latest");
@@ -86,11 +75,11 @@ TEST(Identity, OfPodman) {
 }
 
 TEST(Identity, OfCrio) {
-  const Tree tree({{"overlay-containers/" + kId + "/userdata/config.json", R"({"annotations":{
+  const Tree tree({{"overlay-containers/" + kContainer + "/userdata/config.json", R"({"annotations":{
     "io.kubernetes.cri-o.Name":"k8s_app_web_prod_uid_0","io.kubernetes.cri-o.ImageName":"quay.io/app:1",
     "io.kubernetes.cri-o.Created":"2026-11-24T08:00:00Z",
     "io.kubernetes.cri-o.Labels":"{\"io.kubernetes.pod.name\":\"web\",\"io.kubernetes.pod.namespace\":\"prod\",\"io.kubernetes.container.name\":\"app\",\"tier\":\"x\"}"}})"}});
-  const auto found = read_identity({.containers_storage = tree.root()}, {Runtime::kCrio, kId, "uid"});
+  const auto found = read_identity({.containers_storage = tree.root()}, {Runtime::kCrio, kContainer, "uid"});
   ASSERT_TRUE(found && *found);
   EXPECT_EQ((*found)->name, "web/app");
   EXPECT_EQ((*found)->image, "quay.io/app:1");
@@ -106,7 +95,7 @@ TEST(Identity, OfServicesIsTheUnitsName) {
 TEST(Identity, NotYetThereIsNotAnErrorButBrokenIs) {
   const Tree tree({{"half/config.v2.json", "{\"Name\":"}, {"list/config.v2.json", "[]"}});
   const IdentityRoots roots{.docker = tree.root()};
-  const auto missing = read_identity(roots, {Runtime::kDocker, kId, ""});
+  const auto missing = read_identity(roots, {Runtime::kDocker, kContainer, ""});
   ASSERT_TRUE(missing);
   EXPECT_FALSE(*missing);
   const auto half = read_identity(roots, {Runtime::kDocker, "half", ""});
