@@ -1,6 +1,7 @@
 // What the engine keeps over a restart.
 #include <nlohmann/json.hpp>
 
+#include "agent/base/json_text.h"
 #include "policies/engine_turn.h"
 
 namespace plimsoll::policies {
@@ -49,8 +50,8 @@ std::string Engine::save() const {
   }
   json kills = json::array();
   for (const BootTime at : kills_) kills.push_back(at.since_boot.count());
-  return json{{"version", 1}, {"containers", containers}, {"host", rules_of(host_)}, {"kills", kills}}.dump(
-      -1, ' ', false, json::error_handler_t::replace);
+  return json_text(
+      json{{"version", 1}, {"containers", containers}, {"host", rules_of(host_)}, {"kills", kills}});
 }
 
 Result<> Engine::restore(const std::string& text) {

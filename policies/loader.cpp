@@ -208,8 +208,8 @@ std::optional<Policy> parse_document(const YamlNode& node, std::string_view sour
 }  // namespace
 
 std::string_view to_string(Mode mode) {
-  static constexpr std::array<std::string_view, 3> kNames = {"enforce", "audit", "off"};
-  return kNames[static_cast<std::size_t>(mode)];
+  static constexpr std::array<std::string_view, 3> kModeNames = {"enforce", "audit", "off"};
+  return kModeNames[static_cast<std::size_t>(mode)];
 }
 
 std::vector<std::string> devices_of(const PolicySet& set) {

@@ -1,16 +1,13 @@
 // The same facts as render_text.cpp, for programs. Durations are nanoseconds, as in decisions.
 #include <nlohmann/json.hpp>
 
+#include "agent/base/json_text.h"
 #include "policies/render.h"
 
 namespace plimsoll::policies {
 namespace {
 
 using nlohmann::ordered_json;
-
-std::string dump(const ordered_json& value) {
-  return value.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
-}
 
 ordered_json nanoseconds(const std::optional<Nanoseconds>& time) {
   return time ? ordered_json(time->count()) : ordered_json(nullptr);
@@ -98,21 +95,21 @@ ordered_json list(const Range& range, Make make) {
 }  // namespace
 
 std::string explain_json(const Explanation& told) {
-  return dump({{"container", told.container},
-               {"container_id", told.container_id},
-               {"cgroup", told.cgroup},
-               {"known", told.known},
-               {"untouchable", told.untouchable},
-               {"paused", told.paused},
-               {"thaw_in_ns", nanoseconds(told.thaw_in)},
-               {"frozen_by", told.frozen_by},
-               {"policies", list(told.policies, policy)},
-               {"limits", list(told.fields, field)},
-               {"rules", list(told.rules, rule)}});
+  return json_text(ordered_json{{"container", told.container},
+                                {"container_id", told.container_id},
+                                {"cgroup", told.cgroup},
+                                {"known", told.known},
+                                {"untouchable", told.untouchable},
+                                {"paused", told.paused},
+                                {"thaw_in_ns", nanoseconds(told.thaw_in)},
+                                {"frozen_by", told.frozen_by},
+                                {"policies", list(told.policies, policy)},
+                                {"limits", list(told.fields, field)},
+                                {"rules", list(told.rules, rule)}});
 }
 
 std::string list_json(std::span<const PolicySummary> policies) {
-  return dump(list(policies, [](const PolicySummary& one) -> ordered_json {
+  return json_text(list(policies, [](const PolicySummary& one) -> ordered_json {
     return {{"name", one.name},         {"kind", one.kind},
             {"mode", one.mode},         {"priority", one.priority},
             {"selected", one.selected}, {"limits", one.limits},
@@ -122,16 +119,16 @@ std::string list_json(std::span<const PolicySummary> policies) {
 }
 
 std::string diagnostics_json(std::span<const Diagnostic> diagnostics) {
-  return dump(list(diagnostics, diagnostic));
+  return json_text(list(diagnostics, diagnostic));
 }
 
 std::string check_json(const LoadOutcome& outcome) {
   const std::size_t errors = count_errors(outcome.diagnostics);
-  return dump({{"good", outcome.good()},
-               {"errors", errors},
-               {"warnings", outcome.diagnostics.size() - errors},
-               {"policies", outcome.set ? outcome.set->policies.size() : 0},
-               {"diagnostics", list(outcome.diagnostics, diagnostic)}});
+  return json_text(ordered_json{{"good", outcome.good()},
+                                {"errors", errors},
+                                {"warnings", outcome.diagnostics.size() - errors},
+                                {"policies", outcome.set ? outcome.set->policies.size() : 0},
+                                {"diagnostics", list(outcome.diagnostics, diagnostic)}});
 }
 
 }  // namespace plimsoll::policies

@@ -1,11 +1,9 @@
 #include "policies/step_parser.h"
 
-#include <signal.h>
-
 #include <algorithm>
 #include <array>
-#include <cstring>
 
+#include "agent/base/signal_name.h"
 #include "policies/map_reader.h"
 #include "policies/spelling.h"
 
@@ -13,17 +11,6 @@ namespace plimsoll::policies {
 namespace {
 
 using Kind = YamlNode::Kind;
-
-std::optional<int> signal_number(std::string_view text) {
-  if (text.starts_with("SIG")) text.remove_prefix(3);
-  for (int number = 1; number < 32; ++number) {
-    const char* name = ::sigabbrev_np(number);
-    if (name != nullptr && text == name) return number;
-  }
-  const auto number = parse_u64(text);
-  if (number && *number > 0 && *number < 65) return static_cast<int>(*number);
-  return std::nullopt;
-}
 
 // "+10% up to 1GiB", "-20% down to 64MiB", "+10%".
 bool parse_change(std::string_view text, SetStep& step, Unit unit, std::string& problem) {
@@ -101,7 +88,7 @@ void parse_kill(const YamlNode& node, const ParseContext& context, std::vector<S
   KillStep step;
   MapReader reader(node, "kill", context.out);
   if (const std::string text = reader.text("signal"); !text.empty()) {
-    if (const auto number = signal_number(text)) {
+    if (const auto number = parse_signal(text)) {
       step.signal = *number;
     } else {
       context.out.error(

@@ -1,4 +1,6 @@
 // POST and GET /containers/...: everything that is answered in one piece, and wait.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <condition_variable>
 #include <mutex>
@@ -6,6 +8,7 @@
 
 #include "agent/api/docker.h"
 #include "agent/api/docker_words.h"
+#include "agent/base/json_text.h"
 
 namespace plimsoll::api {
 namespace {
@@ -41,11 +44,21 @@ void list(Exchange& exchange, const DockerParts& parts) {
   reply_json(exchange, *containers);
 }
 
+// In Docker's words. The kernel would take a quota of more CPUs than there are, and never hold it.
+Result<> check_cpus(std::int64_t nano_cpus, const HostFacts& host) {
+  const double cpus = static_cast<double>(nano_cpus) / 1e9;
+  if (nano_cpus == 0 || (cpus >= 0.01 && cpus <= host.cpus)) return {};
+  return invalid(fmt::format(
+      "Range of CPUs is from 0.01 to {0:.2f}, as there are only {0:.0f} CPUs available", host.cpus));
+}
+
 void create(Exchange& exchange, const DockerParts& parts) {
   if (const auto fits = check_platform(exchange.request().value("platform"), parts.host); !fits)
     return exchange.reply_error(fits.error());
   auto config = container::parse_create(exchange.request().body);
   if (!config) return exchange.reply_error(config.error());
+  if (const auto fits = check_cpus(config->limits.nano_cpus, parts.host); !fits)
+    return exchange.reply_error(fits.error());
   config->name = exchange.request().value("name");
   const auto created = parts.containers.create(*config);
   if (!created) return exchange.reply_error(created.error());
@@ -128,7 +141,7 @@ void wait(Exchange& exchange, const DockerParts& parts) {
   while (!shared->told.wait_for(lock, kGlance, [&] { return shared->code.has_value(); })) {
     if (exchange.client_gone()) return;
   }
-  exchange.write(dump({{"StatusCode", *shared->code}}) + "\n");
+  exchange.write(json_text(json{{"StatusCode", *shared->code}}) + "\n");
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include "agent/api/docker.h"
 #include "agent/api/docker_words.h"
+#include "agent/base/json_text.h"
 #include "agent/base/rfc3339.h"
 
 namespace plimsoll::api {
@@ -153,7 +154,8 @@ void stats(Exchange& exchange, const DockerParts& parts) {
   exchange.begin_stream({});
   do {
     if (!parts.containers.id_of(*id)) return;
-  } while (exchange.write(dump(stats_json(who, parts.stats.read(*id))) + "\n") && pause(exchange, kPeriod));
+  } while (exchange.write(json_text(stats_json(who, parts.stats.read(*id))) + "\n") &&
+           pause(exchange, kPeriod));
 }
 
 }  // namespace

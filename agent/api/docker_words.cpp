@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/api/docker.h"
+#include "agent/base/json_text.h"
 #include "agent/base/units.h"
 #include "agent/shim/protocol.h"
 
@@ -69,10 +70,8 @@ Result<> check_platform(const std::string& platform, const HostFacts& host) {
   return fail("platform '" + platform + "' is not supported: this host is " + own, ErrorKind::kUnsupported);
 }
 
-std::string dump(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
-
 void reply_json(Exchange& exchange, const json& value, int status) {
-  exchange.reply({.status = status, .body = dump(value) + "\n"});
+  exchange.reply({.status = status, .body = json_text(value) + "\n"});
 }
 
 void reply_empty(Exchange& exchange, int status) { exchange.reply({.status = status, .body = ""}); }

@@ -46,7 +46,6 @@ Result<TerminalSize> terminal_size(const Request& request);
 // A `platform` parameter ("linux/amd64"): kUnsupported where it is not this host's. "" is any.
 Result<> check_platform(const std::string& platform, const HostFacts& host);
 
-std::string dump(const nlohmann::json& value);  // bad UTF-8 is replaced
 void reply_json(Exchange& exchange, const nlohmann::json& value, int status = 200);
 void reply_empty(Exchange& exchange, int status = 204);
 // An empty reply, or the error.

@@ -3,6 +3,8 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 
+#include "agent/base/json_text.h"
+
 namespace plimsoll::api {
 
 std::string Request::value(std::string_view key) const {
@@ -53,9 +55,7 @@ Response error_response(const Error& error) {
       response.status = 500;
       break;
   }
-  response.body = nlohmann::json{{"message", error.message()}}.dump(
-                      -1, ' ', false, nlohmann::json::error_handler_t::replace) +
-                  "\n";
+  response.body = json_text(nlohmann::json{{"message", error.message()}}) + "\n";
   return response;
 }
 

@@ -5,6 +5,7 @@
 
 #include "agent/api/client.h"
 #include "agent/api/url.h"
+#include "agent/base/json_text.h"
 
 namespace plimsoll::cli {
 namespace {
@@ -58,9 +59,7 @@ Result<json> as_json(api::ClientReply& reply, const std::string& target) {
   return parsed;
 }
 
-std::string text_of(const json& body) {
-  return body.is_null() ? "" : body.dump(-1, ' ', false, json::error_handler_t::replace);
-}
+std::string text_of(const json& body) { return body.is_null() ? "" : json_text(body); }
 
 }  // namespace
 

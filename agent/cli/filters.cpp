@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "agent/base/json_text.h"
 #include "agent/cli/connection.h"
 
 namespace plimsoll::cli {
@@ -15,7 +16,7 @@ Result<std::string> filter_query(const std::vector<std::string>& filters) {
       return invalid("--filter '" + filter + "': expected KEY=VALUE");
     query[filter.substr(0, equals)].push_back(filter.substr(equals + 1));
   }
-  return encode(query.dump());
+  return encode(json_text(query));
 }
 
 }  // namespace plimsoll::cli

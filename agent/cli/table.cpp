@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "agent/base/json_text.h"
+
 namespace plimsoll::cli {
 
 std::size_t display_width(std::string_view text) {
@@ -43,7 +45,7 @@ std::string Table::as_json() const {
     nlohmann::ordered_json object;
     for (std::size_t column = 0; column < columns_.size(); ++column)
       object[columns_[column].key] = row[column];
-    text += object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+    text += json_text(object) + "\n";
   }
   return text;
 }

@@ -43,7 +43,7 @@ void read_process(const Members& in, Config& out) {
     if (one.empty() || one.front() == '=') in.fail("Env", "'" + one + "' has no name");
   }
   if (!out.stop_signal.empty()) {
-    if (const auto number = parse_signal(out.stop_signal); !number)
+    if (const auto number = signal_from(out.stop_signal); !number)
       in.fail("StopSignal", number.error().message());
   }
 }

@@ -23,7 +23,6 @@ nlohmann::json document_of(const Config& config);
 Result<RestartPolicy> parse_restart_policy(const std::string& text);  // "on-failure:3", "always"
 std::string_view to_string(RestartKind kind);
 
-// "SIGTERM", "TERM", "term", "15" -> 15; kInvalid names the text.
-Result<int> parse_signal(const std::string& text);
+Result<int> signal_from(const std::string& text);  // parse_signal; kInvalid names the text
 
 }  // namespace plimsoll::container

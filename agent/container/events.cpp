@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "agent/base/json_text.h"
+
 namespace plimsoll::container {
 namespace {
 
@@ -25,7 +27,7 @@ void Events::tell(const std::string& action, const std::string& id,
                       {"status", action},
                       {"id", id},
                       {"from", image == attributes.end() ? "" : image->second}};
-  ring_.push_back({now, event.dump(-1, ' ', false, json::error_handler_t::replace)});
+  ring_.push_back({now, json_text(event)});
   if (ring_.size() > kMostKept) ring_.pop_front();
   std::erase_if(listeners_, [](const auto& one) { return one.expired(); });
   for (const auto& weak : listeners_) {

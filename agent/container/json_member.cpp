@@ -4,6 +4,8 @@
 #include <limits>
 #include <set>
 
+#include "agent/base/json_text.h"
+
 namespace plimsoll::container {
 namespace {
 
@@ -19,7 +21,7 @@ bool is_set(const json& value) {
 
 std::string shown(const json& value) {
   constexpr std::size_t kMostShown = 40;
-  std::string text = value.dump(-1, ' ', false, json::error_handler_t::replace);
+  std::string text = json_text(value);
   if (text.size() > kMostShown) text = text.substr(0, kMostShown) + "...";
   return text;
 }

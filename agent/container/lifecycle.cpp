@@ -272,21 +272,21 @@ Result<bool> Containers::Core::stop(const std::string& name, std::optional<std::
   PLIMSOLL_ASSIGN(const ItemPtr item, find(name));
   PLIMSOLL_ASSIGN(const State state, state_of(name));
   const std::string chosen = !signal.empty() ? signal : state.config.stop_signal;
-  PLIMSOLL_ASSIGN(const int number, parse_signal(chosen.empty() ? "SIGTERM" : chosen));
+  PLIMSOLL_ASSIGN(const int number, signal_from(chosen.empty() ? "SIGTERM" : chosen));
   if (!timeout && state.config.stop_timeout) timeout = std::chrono::seconds(*state.config.stop_timeout);
   const std::lock_guard busy(item->busy);
   return stop_item(item, timeout, number);
 }
 
 Result<> Containers::Core::kill(const std::string& name, const std::string& signal) {
-  PLIMSOLL_ASSIGN(const int number, parse_signal(signal.empty() ? "SIGKILL" : signal));
+  PLIMSOLL_ASSIGN(const int number, signal_from(signal.empty() ? "SIGKILL" : signal));
   PLIMSOLL_ASSIGN(const ItemPtr item, find(name));
   {
     const std::lock_guard lock(mutex_);
     if (item->state.status != Status::kRunning)
       return fail("container " + name + " is not running", ErrorKind::kConflict);
     const int stop_signal =
-        parse_signal(item->state.config.stop_signal.empty() ? "SIGTERM" : item->state.config.stop_signal)
+        signal_from(item->state.config.stop_signal.empty() ? "SIGTERM" : item->state.config.stop_signal)
             .value_or(SIGTERM);
     if (number == SIGKILL || number == stop_signal) {
       item->state.stopped_by_user = true;

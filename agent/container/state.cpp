@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "agent/base/json_text.h"
 #include "agent/base/rfc3339.h"
 #include "agent/container/config_json.h"
 #include "agent/container/json_member.h"
@@ -72,7 +73,7 @@ std::string to_json(const State& state) {
                     {"cpuUserUsec", state.usage.cpu_user_usec},
                     {"cpuSystemUsec", state.usage.cpu_system_usec},
                     {"memoryPeakBytes", state.usage.memory_peak}};
-  return out.dump(1, ' ', false, json::error_handler_t::replace);
+  return json_text(out, 1);
 }
 
 Result<State> parse_state(const std::string& text) {

@@ -1,49 +1,11 @@
 // The words of Docker's interface: signals, restart policies.
-#include <array>
-#include <cctype>
-#include <csignal>
-
+#include "agent/base/signal_name.h"
 #include "agent/base/units.h"
 #include "agent/container/config_json.h"
 
 namespace plimsoll::container {
-namespace {
-
-struct SignalName {
-  std::string_view name;
-  int number;
-};
-constexpr std::array kSignals = std::to_array<SignalName>({
-    {"HUP", SIGHUP},       {"INT", SIGINT},   {"QUIT", SIGQUIT}, {"ILL", SIGILL},   {"TRAP", SIGTRAP},
-    {"ABRT", SIGABRT},     {"BUS", SIGBUS},   {"FPE", SIGFPE},   {"KILL", SIGKILL}, {"USR1", SIGUSR1},
-    {"SEGV", SIGSEGV},     {"USR2", SIGUSR2}, {"PIPE", SIGPIPE}, {"ALRM", SIGALRM}, {"TERM", SIGTERM},
-    {"STKFLT", SIGSTKFLT}, {"CHLD", SIGCHLD}, {"CONT", SIGCONT}, {"STOP", SIGSTOP}, {"TSTP", SIGTSTP},
-    {"TTIN", SIGTTIN},     {"TTOU", SIGTTOU}, {"URG", SIGURG},   {"XCPU", SIGXCPU}, {"XFSZ", SIGXFSZ},
-    {"VTALRM", SIGVTALRM}, {"PROF", SIGPROF}, {"IO", SIGIO},     {"PWR", SIGPWR},   {"SYS", SIGSYS},
-    {"WINCH", SIGWINCH},
-});
-constexpr std::uint64_t kHighestSignal = 64;
-
-}  // namespace
-
-Result<int> parse_signal(const std::string& text) {
-  if (const auto number = parse_u64(text); number && *number >= 1 && *number <= kHighestSignal)
-    return static_cast<int>(*number);
-  std::string name = text;
-  for (char& c : name) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-  if (name.starts_with("SIG")) name.erase(0, 3);
-  for (const SignalName& known : kSignals) {
-    if (known.name == name) return known.number;
-  }
-  // RTMIN+3, RTMAX-2, as systemd in a container wants to be stopped. Numbers as the kernel's, not as a C
-  // library's.
-  if (name == "RTMIN") return 34;
-  if (name == "RTMAX") return 64;
-  if (name.starts_with("RTMIN+") || name.starts_with("RTMAX-")) {
-    const auto step = parse_u64(name.substr(6));
-    if (step && *step <= 30)
-      return name[3] == 'I' ? 34 + static_cast<int>(*step) : 64 - static_cast<int>(*step);
-  }
+Result<int> signal_from(const std::string& text) {
+  if (const auto number = parse_signal(text)) return *number;
   return invalid("invalid signal: " + text);
 }
 

@@ -19,11 +19,13 @@
 #include "agent/image/store.h"
 #include "agent/kernel/file.h"
 #include "agent/kernel/host_facts.h"
+#include "agent/kernel/process.h"
+#include "agent/model/container_ref.h"
 
 namespace plimsoll::daemon {
 namespace {
 
-constexpr const char* kCgroupParent = "/plimsoll";
+const std::string kCgroupParent = "/" + std::string(model::kOwnParent);
 
 // SIGTERM and its like as a descriptor; blocked in all threads that are made after it.
 Result<UniqueFd> take_signals() {
@@ -44,20 +46,11 @@ Result<> make_folder(const std::string& path, mode_t mode) {
   return {};
 }
 
-// "0::/system.slice/plimsoll.service" (cgroups(7)): the cgroup v2 line.
-std::string cgroup_of(const std::string& proc, const std::string& process) {
-  const auto text = kernel::read_file(proc + "/" + process + "/cgroup");
-  if (!text) return {};
-  const auto begin = text->starts_with("0::") ? 0 : text->find("\n0::");
-  if (begin == std::string::npos) return {};
-  const auto path = text->find("0::", begin) + 3;
-  return text->substr(path, text->find('\n', path) - path);
-}
-
 std::vector<std::string> untouchable(const std::string& proc) {
-  std::vector<std::string> cgroups = {std::string(kCgroupParent) + "-shims"};
+  std::vector<std::string> cgroups = {kCgroupParent + "-shims"};
   for (const char* process : {"self", "1"}) {
-    if (std::string path = cgroup_of(proc, process); !path.empty()) cgroups.push_back(std::move(path));
+    if (std::string path = kernel::cgroup_of(proc, process); !path.empty())
+      cgroups.push_back(std::move(path));
   }
   return cgroups;
 }
@@ -183,7 +176,8 @@ class Agent {
                                 .metrics = metrics_,
                                 .host = host_,
                                 .label_keys = config_.label_keys,
-                                .tick = config_.tick});
+                                .tick = config_.tick,
+                                .proc = config_.host.proc});
     pages_->add_to(router_);
     server_.emplace(router_);
     PLIMSOLL_TRY(server_->listen_unix(config_.socket));

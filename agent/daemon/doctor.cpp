@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "agent/base/json_text.h"
 #include "agent/base/units.h"
 #include "agent/kernel/file.h"
 
@@ -247,7 +248,7 @@ std::string findings_json(const std::vector<Finding>& findings) {
                     {"found", one.found},
                     {"remedy", one.remedy}});
   }
-  return list.dump(2, ' ', false, json::error_handler_t::replace);
+  return json_text(list, 2);
 }
 
 }  // namespace plimsoll::daemon

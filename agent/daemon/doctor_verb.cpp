@@ -4,25 +4,18 @@
 
 #include <nlohmann/json.hpp>
 
+#include "agent/base/json_text.h"
 #include "agent/cli/flags.h"
 #include "agent/daemon/config.h"
 #include "agent/daemon/doctor.h"
 #include "agent/daemon/verbs.h"
-#include "agent/kernel/file.h"
+#include "agent/kernel/process.h"
 
 namespace plimsoll::daemon {
 namespace {
 
-// proc(5), /proc/pid/status: "CapEff:\t000001ffffffffff".
-std::uint64_t own_capabilities() {
-  const auto text = kernel::read_file("/proc/self/status");
-  if (!text) return 0;
-  const auto at = text->find("CapEff:");
-  return at == std::string::npos ? 0 : std::strtoull(text->c_str() + at + 7, nullptr, 16);
-}
-
 Result<Privileges> own_privileges() {
-  Privileges own{.capabilities = own_capabilities()};
+  Privileges own{.capabilities = kernel::effective_capabilities("/proc", "self")};
   rlimit files{};
   ::getrlimit(RLIMIT_NOFILE, &files);
   own.open_files = files.rlim_cur;
@@ -38,7 +31,7 @@ std::vector<Finding> examine_running_agent(const cli::Connection& agent) {
              "plimsoll agent, or name its socket with -H or PLIMSOLL_HOST"}};
   }
   const auto policies = agent.get("/plimsoll/v1/policies");
-  return examine_agent(health->dump(), policies ? policies->dump() : "");
+  return examine_agent(json_text(*health), policies ? json_text(*policies) : "");
 }
 
 }  // namespace

@@ -223,12 +223,11 @@ void Loop::find_disks() {
 }
 
 void Loop::reload() {
-  if (parts_.folder.errors() != 0) {
-    log::error("policies refused, the last good set stays in force: " +
-               to_string(parts_.folder.diagnostics().front()));
-  }
   for (const auto& one : parts_.folder.diagnostics()) log::warning(to_string(one));
-  if (parts_.folder.errors() == 0) {
+  if (parts_.folder.errors() != 0) {
+    log::error("policies refused, errors: " + std::to_string(parts_.folder.errors()) +
+               "; the last good set stays in force");
+  } else {
     log::info("policies in force: " + std::to_string(parts_.folder.set()->policies.size()));
   }
   use_policies();

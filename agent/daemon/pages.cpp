@@ -6,8 +6,9 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/api/docker_words.h"
+#include "agent/base/json_text.h"
 #include "agent/base/rfc3339.h"
-#include "agent/kernel/file.h"
+#include "agent/kernel/process.h"
 #include "exporters/gzip.h"
 #include "policies/render.h"
 
@@ -19,28 +20,6 @@ using namespace std::chrono_literals;
 
 constexpr const char* kPrometheusText = "text/plain; version=0.0.4; charset=utf-8";
 constexpr std::size_t kMostDecisions = 10'000;  // of one answer
-
-struct OwnUse {
-  std::chrono::duration<double> cpu{0};
-  Bytes memory;  // resident
-};
-
-OwnUse own_use() {
-  OwnUse use;
-  rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-  for (const timeval& time : {usage.ru_utime, usage.ru_stime}) {
-    use.cpu += std::chrono::seconds(time.tv_sec) + std::chrono::microseconds(time.tv_usec);
-  }
-  // proc(5), /proc/pid/statm: the second number is the resident pages.
-  if (const auto text = kernel::read_file("/proc/self/statm")) {
-    const auto begin = text->find(' ') + 1;
-    if (const auto pages = parse_u64(std::string_view(*text).substr(begin, text->find(' ', begin) - begin))) {
-      use.memory = Bytes{*pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE))};
-    }
-  }
-  return use;
-}
 
 // JSON for programs; with ?format=text, what people read.
 void reply_either(api::Exchange& exchange, std::string text, std::string as_json) {
@@ -88,8 +67,8 @@ void Pages::add_to(api::Router& router) {
 void Pages::metrics(api::Exchange& exchange) {
   const BootTime began = parts_.clock.boot();
   const auto view = parts_.board.get();
-  const OwnUse use = own_use();
-  parts_.metrics.cost(use.cpu, use.memory);
+  const kernel::OwnUse use = kernel::own_use(parts_.proc);
+  parts_.metrics.cost(use.cpu, use.resident);
   auto counts = parts_.audit.counts();
   if (!counts) return exchange.reply_error(counts.error());
   labels_.keep_only(*view->now);
@@ -119,10 +98,10 @@ void Pages::metrics(api::Exchange& exchange) {
 void Pages::containers(api::Exchange& exchange) const {
   const auto counts = parts_.audit.counts();
   if (!counts) return exchange.reply_error(counts.error());
-  const OwnUse use = own_use();
+  const kernel::OwnUse use = kernel::own_use(parts_.proc);
   const std::chrono::duration<double> up = parts_.clock.boot() - began_;
   OwnCost own{.cpu_percent = up.count() > 0 ? 100 * use.cpu / up : 0,
-              .memory = use.memory,
+              .memory = use.resident,
               .sample_seconds = parts_.metrics.last_sample_seconds()};
   for (const auto& one : *counts) own.decisions += one.count;
   api::reply_json(exchange, containers_json(*parts_.board.get(), own));
@@ -171,7 +150,7 @@ void Pages::policies(api::Exchange& exchange) const {
   const json body = {{"policies", json::parse(policies::list_json(rows))},
                      {"paused", view->paused},
                      {"diagnostics", json::parse(policies::diagnostics_json(view->diagnostics))}};
-  reply_either(exchange, std::move(text), api::dump(body) + "\n");
+  reply_either(exchange, std::move(text), json_text(body) + "\n");
 }
 
 void Pages::explain(api::Exchange& exchange) const {

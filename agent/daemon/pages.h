@@ -30,6 +30,7 @@ class Pages {
     model::HostFacts host;
     std::set<std::string> label_keys;
     Nanoseconds tick;
+    std::string proc;  // where procfs is mounted
   };
   explicit Pages(Parts parts);
 

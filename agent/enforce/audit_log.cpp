@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "agent/base/json_text.h"
 #include "agent/base/rfc3339.h"
 
 namespace plimsoll::enforce {
@@ -74,8 +75,6 @@ class Statement {
   sqlite3_stmt* statement_ = nullptr;
   int bound_ = 0;
 };
-
-std::string dump(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
 
 DecisionRecord row(const Statement& statement) {
   DecisionRecord record;
@@ -163,7 +162,7 @@ Result<> AuditLog::store(std::span<DecisionRecord> records) {
           &record.container_id, &record.cgroup, &record.detail, &record.before, &record.after}) {
       insert.bind(*text);
     }
-    insert.bind(dump(json(record.seen))).bind(record.breach_to_effect.count());
+    insert.bind(json_text(json(record.seen))).bind(record.breach_to_effect.count());
     PLIMSOLL_TRY(insert.step());
     record.id = sqlite3_last_insert_rowid(database_.get());
     count.again();
@@ -261,7 +260,7 @@ std::string to_json(const DecisionRecord& record) {
                                          {"after", record.after},
                                          {"seen", record.seen},
                                          {"breach_to_effect_ns", record.breach_to_effect.count()}};
-  return object.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  return json_text(object);
 }
 
 }  // namespace plimsoll::enforce

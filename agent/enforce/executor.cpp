@@ -9,6 +9,7 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
+#include "agent/base/json_text.h"
 #include "agent/base/units.h"
 #include "agent/enforce/device_value.h"
 #include "agent/enforce/signal_tree.h"
@@ -229,8 +230,7 @@ std::string Executor::saved() const {
                      {"container", one.record.container},
                      {"container_id", one.record.container_id}});
   }
-  return json{{"version", 1}, {"kills", std::move(kills)}}.dump(-1, ' ', false,
-                                                                json::error_handler_t::replace);
+  return json_text(json{{"version", 1}, {"kills", std::move(kills)}});
 }
 
 void Executor::persist() const {

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "agent/base/json_text.h"
 #include "agent/base/rfc3339.h"
 
 namespace plimsoll::image {
@@ -59,7 +60,7 @@ std::string config_to_json(const Image& image) {
               {"config", json_of(image.config)},
               {"rootfs", {{"type", "layers"}, {"diff_ids", {"sha256:" + image.diff_id}}}},
               {"history", {{{"created", created}, {"comment", image.comment}}}}};
-  return out.dump(-1, ' ', false, json::error_handler_t::replace);
+  return json_text(out);
 }
 
 Result<Image> config_from_json(const std::string& text) {

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "agent/base/json_text.h"
 #include "agent/base/units.h"
 #include "agent/image/config_json.h"
 #include "agent/image/digest.h"
@@ -101,7 +102,7 @@ Result<> Store::load() {
 Result<> Store::save_references(const std::map<Reference, std::string>& references) const {
   json out = json::object();
   for (const auto& [reference, id] : references) out[reference.text()] = id;
-  return kernel::replace_file(folder_ + "/references.json", out.dump(1));
+  return kernel::replace_file(folder_ + "/references.json", json_text(out, 1));
 }
 
 std::string Store::layer_folder(const Image& image) const {

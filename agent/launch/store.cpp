@@ -11,6 +11,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "agent/base/json_text.h"
 #include "agent/kernel/file.h"
 #include "agent/launch/plan_checks.h"
 
@@ -65,7 +66,7 @@ std::string state_json(const Record& record, Status status) {
                      {"cgroup", record.cgroup},
                      {"cgroupTopmost", record.cgroup_topmost},
                      {"namespaces", record.namespaces}};
-  return out.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  return json_text(out, 2) + "\n";
 }
 
 Result<Record> parse_record(std::string_view json) {

@@ -19,6 +19,9 @@ struct CgroupId {
   auto operator<=>(const CgroupId&) const = default;
 };
 
+// The cgroup, below the root, whose children are this agent's own containers.
+inline constexpr std::string_view kOwnParent = "plimsoll";
+
 // Whose container it is. kOther: a cgroup that nobody we know launched.
 enum class Runtime { kPlimsoll, kDocker, kPodman, kContainerd, kCrio, kSystemd, kOther };
 std::string_view to_string(Runtime runtime);  // "plimsoll", "docker", "crio", "systemd", ...

@@ -1,5 +1,6 @@
 #include <nlohmann/json.hpp>
 
+#include "agent/base/json_text.h"
 #include "agent/oci/spec.h"
 
 namespace plimsoll::oci {
@@ -181,9 +182,7 @@ Json emit(const Linux& in) {
 }
 
 // Text that is not UTF-8 (an environment variable may be anything) cannot be said in JSON; it is replaced.
-std::string text_of(const Json& document) {
-  return document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
-}
+std::string text_of(const Json& document) { return json_text(document, 2) + "\n"; }
 
 }  // namespace
 

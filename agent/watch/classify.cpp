@@ -26,7 +26,7 @@ struct Rule {
 // The first that fits wins. "conmon" scopes carry an id as well, but hold the monitor, not the container:
 // their prefix is in no rule.
 constexpr std::array<Rule, 13> kRules = {{
-    {Runtime::kPlimsoll, "", "", Place::kBelow, "plimsoll"},
+    {Runtime::kPlimsoll, "", "", Place::kBelow, model::kOwnParent},
     {Runtime::kDocker, "docker-", ".scope"},              // systemd driver, cri-dockerd in Kubernetes
     {Runtime::kDocker, "", "", Place::kBelow, "docker"},  // cgroupfs driver
     {Runtime::kPodman, "libpod-", ".scope"},              // systemd manager, root or rootless

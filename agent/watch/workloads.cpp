@@ -4,6 +4,8 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "agent/base/json_text.h"
+
 namespace plimsoll::watch {
 namespace {
 
@@ -129,7 +131,7 @@ std::string Workloads::save(std::string_view boot_id) const {
   const Json document = {
       {"format", kFormat}, {"bootId", boot_id}, {"workloads", workloads}, {"living", living}};
   // Names come from runtimes' files: bytes that are no UTF-8 must not stop the rest from being saved.
-  return document.dump(1, ' ', false, Json::error_handler_t::replace);
+  return json_text(document, 1);
 }
 
 Result<> Workloads::restore(std::string_view text, std::string_view boot_id) {

@@ -15,14 +15,14 @@
 #include "agent/base/clock.h"
 #include "agent/container/containers.h"
 #include "agent/image/store.h"
+#include "tests/vm/program.h"
 
 namespace plimsoll::container {
 namespace {
 
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
-
-constexpr auto kCeiling = 240s;  // the guest may be emulated
+using vm_test::eventually;
 
 class ContainerVm : public testing::Test {
  protected:
@@ -82,7 +82,7 @@ class ContainerVm : public testing::Test {
     EXPECT_TRUE(fs::is_empty("/var/lib/plimsoll/containers"));
     // A shim that was let go of ends by itself, a moment later.
     std::string left;
-    EXPECT_TRUE(until([&] {
+    EXPECT_TRUE(eventually([&] {
       std::ifstream shims("/sys/fs/cgroup/plimsoll-shims/cgroup.procs");
       left.clear();
       return !(shims >> left);
@@ -104,18 +104,9 @@ class ContainerVm : public testing::Test {
     const auto started = all_->start(name);
     ASSERT_TRUE(started) << started.error().message();
   }
-  template <typename Condition>
-  static bool until(Condition condition) {
-    const auto deadline = std::chrono::steady_clock::now() + kCeiling;
-    while (!condition()) {
-      if (std::chrono::steady_clock::now() > deadline) return false;
-      std::this_thread::sleep_for(20ms);
-    }
-    return true;
-  }
   nlohmann::json state(const std::string& name) { return (*all_->inspect(name))["State"]; }
   bool exited(const std::string& name) {
-    return until([&] { return state(name)["Status"] == "exited"; });
+    return eventually([&] { return state(name)["Status"] == "exited"; });
   }
   std::vector<std::string> log(const std::string& name, bool follow = false) {
     auto reader = all_->logs(name, {.follow = follow});
@@ -159,7 +150,7 @@ TEST_F(ContainerVm, Executes) {
   ASSERT_TRUE(exec);
   const auto started = all_->exec_start(*exec, true);
   ASSERT_TRUE(started) << started.error().message();
-  ASSERT_TRUE(until([&] { return (*all_->exec_inspect(*exec))["Running"] == false; }));
+  ASSERT_TRUE(eventually([&] { return (*all_->exec_inspect(*exec))["Running"] == false; }));
   EXPECT_EQ((*all_->exec_inspect(*exec))["ExitCode"], 9);
 }
 

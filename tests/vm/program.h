@@ -32,8 +32,9 @@ inline std::string text_of(const std::filesystem::path& file) {
   return out.str();
 }
 
-inline bool eventually(const std::function<bool()>& condition,
-                       std::chrono::seconds ceiling = std::chrono::seconds(60)) {
+inline bool eventually(
+    const std::function<bool()>& condition,
+    std::chrono::seconds ceiling = std::chrono::seconds(240)) {  // the guest may be emulated
   const auto end = std::chrono::steady_clock::now() + ceiling;
   while (!condition()) {
     if (std::chrono::steady_clock::now() > end) return false;

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "agent/base/json_text.h"
 #include "agent/base/units.h"
 #include "agent/cli/flags.h"
 #include "agent/cli/lines.h"
@@ -67,7 +68,7 @@ Table empty_table() {
 
 void print_line(const json& record, const std::string& format) {
   if (format == "json") {
-    fmt::print("{}\n", record.dump(-1, ' ', false, json::error_handler_t::replace));
+    fmt::print("{}\n", json_text(record));
   } else {
     const auto cells = row(record);
     fmt::print("{} {} {} {} {} {}  {}  ({})\n", cells[1], cells[2], cells[3], cells[4], cells[5], cells[6],

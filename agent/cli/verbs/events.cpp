@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "agent/base/json_text.h"
 #include "agent/cli/filters.h"
 #include "agent/cli/flags.h"
 #include "agent/cli/lines.h"
@@ -30,14 +31,14 @@ Result<int> events(const Connection& agent, const Words& args) {
   PLIMSOLL_ASSIGN(const auto stream, agent.open("GET", target));
   PLIMSOLL_TRY(each_line(*stream, [&](const nlohmann::json& event) {
     if (format == "json") {
-      fmt::print("{}\n", event.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+      fmt::print("{}\n", json_text(event));
     } else {
       const auto actor = event.value("Actor", nlohmann::json::object());
       const auto attributes = actor.value("Attributes", nlohmann::json::object());
       std::string details;
       for (const auto& [key, value] : attributes.items()) {
         details += fmt::format("{}{}={}", details.empty() ? "" : ", ", key,
-                               value.is_string() ? value.get<std::string>() : value.dump());
+                               value.is_string() ? value.get<std::string>() : json_text(value));
       }
       fmt::print("{} {} {} {} ({})\n", event.value("time", std::int64_t{0}), event.value("Type", "container"),
                  event.value("Action", ""), actor.value("ID", ""), details);

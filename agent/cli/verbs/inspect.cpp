@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "agent/base/json_text.h"
 #include "agent/cli/flags.h"
 #include "agent/cli/verb.h"
 
@@ -24,8 +25,7 @@ Result<json> inspect_one(const Connection& agent, const std::string& name, const
 }
 
 std::string value_text(const json& value) {
-  return value.is_string() ? value.get<std::string>()
-                           : value.dump(-1, ' ', false, json::error_handler_t::replace);
+  return value.is_string() ? value.get<std::string>() : json_text(value);
 }
 
 // Fills '{{.State.Status}}' and '{{json .Config}}' from the object.
@@ -81,7 +81,7 @@ Result<int> inspect(const Connection& agent, const Words& args) {
     }
   }
   if (format.empty() || format == "json") {
-    fmt::print("{}\n", found.dump(format.empty() ? 4 : -1, ' ', false, json::error_handler_t::replace));
+    fmt::print("{}\n", json_text(found, format.empty() ? 4 : -1));
     return status;
   }
   for (const json& one : found) {

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "agent/base/json_text.h"
 #include "agent/cli/flags.h"
 #include "agent/cli/table.h"
 #include "agent/cli/top_screen.h"
@@ -118,7 +119,7 @@ Result<int> top(const Connection& agent, const Words& args) {
   if (!once && format.empty() && terminal && ::isatty(STDIN_FILENO) == 1) return live(agent);
   PLIMSOLL_ASSIGN(const json state, agent.get("/plimsoll/v1/containers"));
   if (format == "json") {
-    fmt::print("{}\n", state.dump(-1, ' ', false, json::error_handler_t::replace));
+    fmt::print("{}\n", json_text(state));
     return 0;
   }
   TerminalSize size = terminal_size(STDOUT_FILENO).value_or(TerminalSize{0, 160});

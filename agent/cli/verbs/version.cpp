@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "agent/base/json_text.h"
 #include "agent/cli/flags.h"
 #include "agent/cli/verb.h"
 
@@ -21,7 +22,7 @@ Result<int> version(const Connection& agent, const Words& args) {
   if (format == "json") {
     const nlohmann::ordered_json both = {{"Client", {{"Version", kVersion}}},
                                          {"Server", server ? *server : nlohmann::json()}};
-    fmt::print("{}\n", both.dump());
+    fmt::print("{}\n", json_text(both));
   } else {
     fmt::print("Client: plimsoll {}\n", kVersion);
     if (server) {

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <csignal>
 
+#include "agent/base/signal_name.h"
 #include "agent/launch/main/verb.h"
 
 namespace plimsoll::runtime {
@@ -30,8 +31,10 @@ Result<int> run_state(const Context& context, const Flags& flags) {
 
 Result<int> run_kill(const Context& context, const Flags& flags) {
   const auto& words = flags.words();
-  PLIMSOLL_ASSIGN(const int signal, parse_signal(words.size() > 1 ? words[1] : "TERM"));
-  PLIMSOLL_TRY(launch::kill(context.roots, words[0], signal, flags.has("--all")));
+  const std::string name = words.size() > 1 ? words[1] : "TERM";
+  const auto signal = parse_signal(name);
+  if (!signal) return invalid("unknown signal '" + name + "'");
+  PLIMSOLL_TRY(launch::kill(context.roots, words[0], *signal, flags.has("--all")));
   return 0;
 }
 

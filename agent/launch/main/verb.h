@@ -44,8 +44,7 @@ Result<int> run_list(const Context& context, const Flags& flags);
 Result<launch::LaunchOptions> launch_options(const Flags& flags, UniqueFd& socket);
 // Flag --preserve-fds: each of 3 .. 2+N must be there, or one of ours could take its place.
 Result<int> preserved(const Flags& flags);
-Result<int> parse_signal(const std::string& text);  // "15", "TERM", "SIGTERM"
-Result<> print(std::string_view text);              // to stdout
+Result<> print(std::string_view text);  // to stdout
 // Flags --console-socket and --console-fd: the connected socket that gets the terminal, owned by `owner`; -1
 // where neither is given.
 Result<int> console_socket(const Flags& flags, UniqueFd& owner);

@@ -2,7 +2,6 @@
 #include <unistd.h>
 
 #include <array>
-#include <csignal>
 #include <cstring>
 
 #include "agent/base/units.h"
@@ -136,19 +135,6 @@ Result<> report(const Context& context, int pid) {
   const std::string line = std::to_string(pid) + " " + std::to_string(started.value_or(0)) + "\n";
   if (::write(context.report_fd, line.data(), line.size()) < 0) return fail_errno("report to the shim");
   return {};
-}
-
-Result<int> parse_signal(const std::string& text) {
-  if (const auto number = parse_u64(text); number && *number > 0 && *number < 65)
-    return static_cast<int>(*number);
-  std::string name = text;
-  for (char& c : name) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c;
-  if (name.starts_with("SIG")) name.erase(0, 3);
-  for (int number = 1; number < 32; ++number) {
-    const char* known = ::sigabbrev_np(number);
-    if (known != nullptr && name == known) return number;
-  }
-  return invalid("unknown signal '" + text + "'");
 }
 
 Result<> print(std::string_view text) {

@@ -74,7 +74,7 @@ class Docker : public testing::Test {
         *images_, clock_);
     ASSERT_TRUE(opened) << opened.error().message();
     containers_ = std::move(*opened);
-    parts_.emplace(DockerParts{*containers_, *images_, stats_, clock_, {}});
+    parts_.emplace(DockerParts{*containers_, *images_, stats_, clock_, {.cpus = 2}});
     add_docker_routes(router_, *parts_);
     ASSERT_TRUE(server_.listen_unix(home_ / "s"));
     // An empty tar: two blocks of zeros.
@@ -185,6 +185,9 @@ TEST_F(Docker, BadRequestsNameTheObject) {
   EXPECT_THAT(refused(R"({"Image":"demo","Env":[1]})"), HasSubstr("Env"));
   EXPECT_THAT(refused("{"), testing::Not("no message"));
   EXPECT_THAT(refused("[]"), testing::Not("no message"));
+  EXPECT_EQ(refused(R"({"Image":"demo","HostConfig":{"NanoCpus":2500000000}})"),
+            "Range of CPUs is from 0.01 to 2.00, as there are only 2 CPUs available");
+  EXPECT_THAT(refused(R"({"Image":"demo","HostConfig":{"NanoCpus":1000000}})"), HasSubstr("Range of CPUs"));
   EXPECT_THAT(refused(R"({"Image":"nope"})"), HasSubstr("No such image"));
   EXPECT_THAT(refused(R"({"Image":"demo","HostConfig":{"PortBindings":{"80/tcp":[{}]}}})"),
               HasSubstr("PortBindings"));

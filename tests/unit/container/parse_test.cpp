@@ -112,12 +112,6 @@ TEST(Names, AreDockers) {
   EXPECT_TRUE(check_name(made_up_name(std::string(64, '4'))));
 }
 
-TEST(Signals, HaveNamesAndNumbers) {
-  for (const char* text : {"SIGTERM", "term", "15"}) EXPECT_EQ(parse_signal(text).value_or(0), 15);
-  EXPECT_EQ(parse_signal("SIGRTMIN+3").value_or(0), 37);
-  for (const char* text : {"", "0", "65", "SIG", "RTMIN+99"}) EXPECT_FALSE(parse_signal(text)) << text;
-}
-
 TEST(Bundle, CombinesImageAndRequestAsDocker) {
   const image::Defaults image{.env = {"A=1", "B=2"}, .cmd = {"c"}, .entrypoint = {"e"}};
   Config config;
