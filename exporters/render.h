@@ -43,7 +43,8 @@ std::string render(const Scrape& scrape, LabelCache& cache);
 
 // Appends a value as prometheus-cpp writes it: 16 significant digits, "Nan", "+Inf", "-Inf".
 void append_value(std::string& text, double value);
-// Appends `text` with backslash, quote and newline escaped.
+// Appends `text` with backslash, quote and newline escaped, and U+FFFD for each byte that is no UTF-8: a
+// cgroup's name may be any bytes, and one such label would make Prometheus refuse the whole scrape.
 void append_escaped(std::string& out, std::string_view text);
 // A label name made of any text: "app.kubernetes.io/name" -> "container_label_app_kubernetes_io_name".
 std::string container_label_name(std::string_view key);

@@ -23,6 +23,7 @@ struct Request {
   std::vector<std::pair<std::string, std::string>> query;  // decoded, in order
   std::map<std::string, std::string> headers;              // names in lower case
   std::string body;                                        // whole; empty on routes that read it as a stream
+  bool is_public = false;                                  // came by the listener that anybody may speak to
 
   // The first value of a query key or header; "" where absent.
   std::string value(std::string_view key) const;

@@ -209,6 +209,7 @@ void answer(LiveExchange& exchange, std::string_view target, const Router& route
     return exchange.reply(response);
   }
   const std::string& method = exchange.request().method;
+  exchange.mutable_request().is_public = limits.public_only;
   if (limits.public_only && (!found->options->is_public || (method != "GET" && method != "HEAD"))) {
     return exchange.reply(
         error_response(Error("page not found: " + exchange.request().path, ErrorKind::kNotFound)));

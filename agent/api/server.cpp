@@ -9,13 +9,17 @@
 #include <unistd.h>
 
 #include <array>
+#include <system_error>
 
 #include "agent/api/address.h"
 
 namespace plimsoll::api {
 namespace {
 
-constexpr std::size_t kMostConnections = 256;
+// Each listener has its own: whoever fills the public one up shuts nobody out of the socket. An attached
+// `docker run` takes two.
+constexpr std::size_t kMostOnSocket = 512;
+constexpr std::size_t kMostPublic = 64;
 constexpr int kBacklog = 128;
 constexpr int kStopPollMilliseconds = 200;
 
@@ -49,7 +53,7 @@ Result<> Server::listen_unix(const std::string& path) {
   if (::chmod(path.c_str(), 0660) != 0) return fail_errno("chmod socket " + path);
   if (::listen(socket.get(), kBacklog) != 0) return fail_errno("listen on " + path);
   path_ = path;
-  start(std::move(socket), {});
+  start(std::move(socket), {}, kMostOnSocket);
   return {};
 }
 
@@ -69,44 +73,60 @@ Result<> Server::listen_tcp(const std::string& text) {
   ServeLimits limits;
   limits.public_only = true;
   limits.most_body = 64UL * 1024;
-  start(std::move(socket), limits);
+  start(std::move(socket), limits, kMostPublic);
   return {};
 }
 
-void Server::start(UniqueFd socket, ServeLimits limits) {
-  Listener& listener = listeners_.emplace_back(std::move(socket), limits, std::thread());
+void Server::start(UniqueFd socket, ServeLimits limits, std::size_t most_connections) {
+  Listener& listener = listeners_.emplace_back(std::move(socket), limits, most_connections, std::thread());
   listener.thread = std::thread([this, &listener] { accept_loop(listener); });
 }
 
-void Server::accept_loop(const Listener& listener) {
+void Server::accept_loop(Listener& listener) {
   while (!stopping_) {
     pollfd wait{listener.socket.get(), POLLIN, 0};
     if (::poll(&wait, 1, kStopPollMilliseconds) <= 0) continue;
     UniqueFd socket(::accept4(listener.socket.get(), nullptr, nullptr, SOCK_CLOEXEC));
-    if (!socket) continue;
+    if (!socket) {
+      // Out of descriptors or memory, and the connection still waits: poll() would return at once for ever.
+      if (errno != EAGAIN && errno != ECONNABORTED && errno != EINTR)
+        ::poll(nullptr, 0, kStopPollMilliseconds);
+      continue;
+    }
     const int on = 1;
     if (listener.limits.public_only) ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    take(std::move(socket), listener.limits);
+    take(std::move(socket), listener);
   }
 }
 
-void Server::take(UniqueFd socket, const ServeLimits& limits) {
+void Server::take(UniqueFd socket, Listener& listener) {
   reap();
+  if (serve(socket, listener)) return;
+  static constexpr std::string_view kBusy =
+      "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+  (void)!::send(socket.get(), kBusy.data(), kBusy.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+// False, and `socket` is untouched, where there is no room for one more.
+bool Server::serve(UniqueFd& socket, Listener& listener) {
   const std::scoped_lock lock(mutex_);
-  if (connections_.size() >= kMostConnections) {
-    static constexpr std::string_view kBusy =
-        "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-    (void)!::send(socket.get(), kBusy.data(), kBusy.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-    return;
+  if (listener.connections >= listener.most_connections) return false;
+  UniqueFd own(::fcntl(socket.get(), F_DUPFD_CLOEXEC, 3));
+  if (!own) return false;
+  Connection& connection = connections_.emplace_back(listener, std::move(socket), std::move(own));
+  try {
+    connection.thread = std::thread([this, &connection] {
+      serve_connection(std::move(connection.socket), router_, connection.listener.limits);
+      ::shutdown(connection.own.get(), SHUT_RDWR);
+      connection.done = true;
+    });
+  } catch (const std::system_error&) {
+    socket = std::move(connection.socket);
+    connections_.pop_back();
+    return false;
   }
-  // A descriptor of our own, so that stop() can end a connection whose socket a handler has taken over.
-  Connection& connection = connections_.emplace_back();
-  connection.fd = ::fcntl(socket.get(), F_DUPFD_CLOEXEC, 3);
-  connection.thread = std::thread([this, &connection, limits, socket = std::move(socket)]() mutable {
-    serve_connection(std::move(socket), router_, limits);
-    ::shutdown(connection.fd, SHUT_RDWR);
-    connection.done = true;
-  });
+  ++listener.connections;
+  return true;
 }
 
 void Server::reap() {
@@ -114,7 +134,7 @@ void Server::reap() {
   std::erase_if(connections_, [](Connection& one) {
     if (!one.done) return false;
     one.thread.join();
-    ::close(one.fd);
+    --one.listener.connections;
     return true;
   });
 }
@@ -124,12 +144,9 @@ void Server::stop() {
   for (Listener& listener : listeners_) listener.thread.join();
   {
     const std::scoped_lock lock(mutex_);
-    for (const Connection& one : connections_) ::shutdown(one.fd, SHUT_RDWR);
+    for (const Connection& one : connections_) ::shutdown(one.own.get(), SHUT_RDWR);
   }
-  for (Connection& one : connections_) {
-    one.thread.join();
-    ::close(one.fd);
-  }
+  for (Connection& one : connections_) one.thread.join();
   connections_.clear();
   if (!path_.empty()) ::unlink(path_.c_str());
 }

@@ -36,16 +36,21 @@ class Server {
   struct Listener {
     UniqueFd socket;
     ServeLimits limits;
+    std::size_t most_connections;
     std::thread thread;
+    std::size_t connections = 0;  // that are being served; under mutex_
   };
   struct Connection {
-    int fd;
+    Listener& listener;
+    UniqueFd socket;  // the thread's, which takes it at once
+    UniqueFd own;     // so that stop() can end a connection whose socket a handler has taken over
     std::thread thread;
     std::atomic<bool> done{false};
   };
-  void start(UniqueFd socket, ServeLimits limits);
-  void accept_loop(const Listener& listener);
-  void take(UniqueFd socket, const ServeLimits& limits);
+  void start(UniqueFd socket, ServeLimits limits, std::size_t most_connections);
+  void accept_loop(Listener& listener);
+  void take(UniqueFd socket, Listener& listener);
+  bool serve(UniqueFd& socket, Listener& listener);
   void reap();
 
   const Router& router_;

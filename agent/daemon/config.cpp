@@ -1,6 +1,9 @@
 #include "agent/daemon/config.h"
 
 #include <filesystem>
+#include <map>
+
+#include "exporters/render.h"
 
 namespace plimsoll::daemon {
 Result<std::string> runtime_beside_this_program() {
@@ -14,6 +17,14 @@ Result<Config> completed(Config config) {
   using namespace std::chrono_literals;
   if (config.tick < 100ms || config.tick > 1min) {
     return invalid("--interval '" + format_duration(config.tick) + "': expected 100ms to 1m");
+  }
+  std::map<std::string, std::string> label_names;
+  for (const std::string& key : config.label_keys) {
+    const auto [other, added] = label_names.emplace(exporters::container_label_name(key), key);
+    if (!added) {
+      return invalid("--metric-label '" + key + "': has the same name in metrics as '" + other->second +
+                     "', " + other->first);
+    }
   }
   constexpr std::string_view kScheme = "unix://";
   if (config.socket.starts_with(kScheme)) config.socket.erase(0, kScheme.size());

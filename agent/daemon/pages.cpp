@@ -9,6 +9,7 @@
 #include "agent/base/json_text.h"
 #include "agent/base/rfc3339.h"
 #include "agent/kernel/process.h"
+#include "agent/kernel/text_scan.h"
 #include "exporters/gzip.h"
 #include "policies/render.h"
 
@@ -29,9 +30,17 @@ void reply_either(api::Exchange& exchange, std::string text, std::string as_json
   exchange.reply({.body = std::move(as_json)});
 }
 
+// RFC 9110, 12.5.3: "gzip, deflate;q=0.5"; a weight of 0 refuses.
 bool takes_gzip(const api::Request& request) {
-  const std::string accepted = request.header("accept-encoding");
-  return accepted.find("gzip") != std::string::npos && accepted.find("gzip;q=0") == std::string::npos;
+  std::string accepted = request.header("accept-encoding");
+  std::erase_if(accepted, [](char c) { return c == ' ' || c == '\t'; });
+  std::string_view rest = accepted;
+  while (!rest.empty()) {
+    std::string_view parameters = kernel::cut(rest, ',');
+    if (kernel::cut(parameters, ';') != "gzip") continue;
+    return !parameters.starts_with("q=") || parse_number(parameters.substr(2)).value_or(0) > 0;
+  }
+  return false;
 }
 
 Result<enforce::DecisionFilter> filter_of(const api::Request& request, WallTime now) {
@@ -110,7 +119,13 @@ void Pages::containers(api::Exchange& exchange) const {
 void Pages::decisions(api::Exchange& exchange) const {
   auto filter = filter_of(exchange.request(), parts_.clock.wall());
   if (!filter) return exchange.reply_error(filter.error());
-  if (exchange.request().flag("follow")) return follow(exchange, std::move(*filter));
+  if (exchange.request().flag("follow")) {
+    if (exchange.request().is_public) {
+      return exchange.reply_error(Error("follow: answered on the agent's socket only, not on its public port",
+                                        ErrorKind::kUnsupported));
+    }
+    return follow(exchange, std::move(*filter));
+  }
   const auto records = parts_.audit.query(*filter);
   if (!records) return exchange.reply_error(records.error());
   std::string body = "[";

@@ -103,13 +103,19 @@ Result<> AuditLog::run(const char* sql) const {
   return {};
 }
 
-Result<> AuditLog::prepare(const std::string& path) {
+Result<> AuditLog::connect(const std::string& path, std::unique_ptr<sqlite3, Closer>& into) {
   sqlite3* opened = nullptr;
   const int code = sqlite3_open_v2(
       path.c_str(), &opened, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_FULLMUTEX, nullptr);
-  database_.reset(opened);
+  into.reset(opened);
   if (code != SQLITE_OK) return std::unexpected(sqlite_error("open " + path, opened));
   sqlite3_busy_timeout(opened, 5000);
+  return {};
+}
+
+Result<> AuditLog::prepare(const std::string& path) {
+  PLIMSOLL_TRY(connect(path, database_));
+  sqlite3* const opened = database_.get();
   PLIMSOLL_TRY(run("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"));
   Statement version(opened, "PRAGMA user_version");
   PLIMSOLL_TRY(version.step());
@@ -124,7 +130,7 @@ Result<> AuditLog::prepare(const std::string& path) {
   Statement check(opened, "PRAGMA quick_check(1)");
   PLIMSOLL_TRY(check.step());
   if (check.text(0) != "ok") return fail("open " + path + ": " + check.text(0));
-  return {};
+  return connect(path, reader_);
 }
 
 Result<std::unique_ptr<AuditLog>> AuditLog::open(const std::string& path, std::size_t most_rows) {
@@ -133,6 +139,7 @@ Result<std::unique_ptr<AuditLog>> AuditLog::open(const std::string& path, std::s
   auto prepared = log->prepare(path);
   if (prepared) return log;
   const int code = sqlite3_errcode(log->database_.get());
+  log->reader_.reset();
   log->database_.reset();
   if (prepared.error().kind() == ErrorKind::kConflict || code == SQLITE_CANTOPEN || code == SQLITE_BUSY) {
     return std::unexpected(std::move(prepared).error());
@@ -191,9 +198,9 @@ Result<> AuditLog::append(std::span<DecisionRecord> records) {
 }
 
 Result<std::vector<DecisionRecord>> AuditLog::query(const DecisionFilter& filter) const {
-  const std::scoped_lock lock(mutex_);
+  const std::scoped_lock lock(asking_);
   Statement select(
-      database_.get(),
+      reader_.get(),
       "SELECT * FROM (SELECT id, at, policy, rule, cause, action, outcome, container, container_id, cgroup, "
       "detail, before, after, seen, took FROM decisions WHERE id > ? AND at >= ? AND (? = '' OR container = "
       "? "
@@ -211,8 +218,8 @@ Result<std::vector<DecisionRecord>> AuditLog::query(const DecisionFilter& filter
 }
 
 Result<std::vector<model::DecisionCount>> AuditLog::counts() const {
-  const std::scoped_lock lock(mutex_);
-  Statement select(database_.get(), "SELECT policy, rule, action, outcome, count FROM counts");
+  const std::scoped_lock lock(asking_);
+  Statement select(reader_.get(), "SELECT policy, rule, action, outcome, count FROM counts");
   std::vector<model::DecisionCount> counts;
   while (true) {
     PLIMSOLL_ASSIGN(const bool more, select.step());

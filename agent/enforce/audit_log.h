@@ -59,11 +59,15 @@ class AuditLog {
   AuditLog() = default;
   Result<> prepare(const std::string& path);
   Result<> store(std::span<model::DecisionRecord> records);
+  Result<> connect(const std::string& path, std::unique_ptr<sqlite3, Closer>& into);
   Result<> run(const char* sql) const;
 
   mutable std::mutex mutex_;
   mutable std::condition_variable appended_;
   std::unique_ptr<sqlite3, Closer> database_;
+  // What people ask goes through a connection of its own, so that a long answer keeps no decision waiting.
+  mutable std::mutex asking_;
+  std::unique_ptr<sqlite3, Closer> reader_;
   std::string warning_;
   std::size_t most_rows_ = 0;
   std::int64_t last_id_ = 0;

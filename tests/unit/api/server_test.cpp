@@ -225,6 +225,20 @@ TEST_F(ServerTest, BadAddressesAreRefused) {
   }
 }
 
+TEST_F(ServerTest, WhoFillsThePublicPortShutsNobodyOutOfTheSocket) {
+  std::vector<UniqueFd> held;
+  const std::string request = "GET /hello/x HTTP/1.1\r\nHost: x\r\n\r\n";
+  char reply[64] = "";
+  while (held.size() < 1000) {
+    held.push_back(connected(true));
+    put(held.back(), request);
+    ASSERT_GT(::recv(held.back().get(), reply, sizeof reply - 1, 0), 12);
+    if (std::string_view(reply).starts_with("HTTP/1.1 503")) break;
+  }
+  EXPECT_EQ(held.size(), 65U);
+  EXPECT_EQ(ask({.method = "GET", .target = "/hello/you"}).first, 200);
+}
+
 TEST(Url, DecodesAndEncodes) {
   EXPECT_EQ(percent_decode("a%2Fb"), "a/b");
   EXPECT_EQ(percent_decode("%"), std::nullopt);

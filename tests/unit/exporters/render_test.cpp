@@ -237,6 +237,25 @@ TEST(Value, IsWrittenAsPrometheusCppDoes) {
   }
 }
 
+TEST(Label, IsUtf8WhateverItsBytes) {
+  const std::string bad = "\xEF\xBF\xBD";
+  const std::pair<std::string, std::string> kCases[] = {
+      {"web-1", "web-1"},
+      {"a\"b\\c\nd", "a\\\"b\\\\c\\nd"},
+      {"\xC3\xBC \xE2\x82\xAC \xF0\x9F\x9A\xA2", "\xC3\xBC \xE2\x82\xAC \xF0\x9F\x9A\xA2"},
+      {"\xFF.service", bad + ".service"},
+      {"\xE2\x82", bad + bad},                     // cut off
+      {"\xC0\xAF", bad + bad},                     // longer than it need be
+      {"\xED\xA0\x80", bad + bad + bad},           // half of a surrogate pair
+      {"\xF4\x90\x80\x80", bad + bad + bad + bad}  // beyond the last character
+  };
+  for (const auto& [text, expected] : kCases) {
+    std::string out;
+    append_escaped(out, text);
+    EXPECT_EQ(out, expected) << text;
+  }
+}
+
 // declared() with as many containers as `count`, each with a cgroup of its own.
 Scrape crowd(std::uint64_t count) {
   Scrape scrape = declared();
