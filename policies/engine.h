@@ -11,7 +11,8 @@
 //  written: a
 //     difference is a decision, kLimit the first time, kDrift where someone else wrote, kRule and kUntil for
 //     overlays.
-//  4. A field that nobody wants any more gets back what it was before the first write.
+//  4. A field that nobody wants any more gets back what it was before the first write. It is forgotten when
+//     that is reported done, not when it is decided: until then it is kept, saved, and tried again.
 #pragma once
 
 #include <algorithm>
@@ -125,7 +126,16 @@ class Engine {
     // When the last write took effect: a sample from before it says nothing of who wrote what.
     std::optional<BootTime> effective;
     bool in_flight = false;  // decided, outcome not yet reported
+    bool written = false;    // at least once, by us: there is something to put back
+    bool releasing = false;  // nobody wants it any more, and `original` is being put back
     std::string problem;     // why the last try did not do
+    void begin_anew() {      // another value is to be written: what came of the last one says nothing
+      accepted.clear();
+      problem.clear();
+      next_try.reset();
+      pause = Nanoseconds(0);
+      in_flight = false;
+    }
   };
   struct Tracked {
     std::string container_id;
@@ -136,8 +146,7 @@ class Engine {
     std::shared_ptr<const PolicySet> selected_from;
     std::map<RuleKey, RuleRun, RuleOrder> rules;
     std::map<FieldKey, Held> fields;
-    // Original values just written back, and the sample that this was decided on: until a newer one comes,
-    // the sample still shows the value that was taken away.
+    // Original values just written back, and when: a sample from before still shows what was taken away.
     std::map<FieldKey, std::pair<BootTime, std::string>> given_back;
     std::optional<BootTime> thaw_at;
     std::string frozen_by_policy, frozen_by_rule;
@@ -175,8 +184,8 @@ class Engine {
   Wishes merge(Turn& turn) const;
   void compare(Turn& turn, const Wishes& wanted);
   void hold(Turn& turn, const FieldKey& key, const Wishes& wanted);
-  void give_back(Turn& turn, const FieldKey& key, Held& held);
-  static std::string original_of(const Turn& turn, const FieldKey& key);
+  bool give_back(Turn& turn, const FieldKey& key, Held& held);
+  static std::optional<std::string> shown(const Turn& turn, const FieldKey& key);
   std::string refusal_of(const Turn& turn, const FieldKey& key, const Wishes& wanted) const;
   static bool stays_idle(const Turn& turn, const Wishes& wanted);
   RuleState state_of(const Policy& policy, const Rule& rule, const Tracked* tracked, BootTime now,

@@ -176,8 +176,12 @@ void Engine::explain_fields(const Tracked* tracked, const model::Sample* sample,
       state.policy = held->policy;
       state.rule = held->rule;
       state.audit = held->audit;
-      state.held = !held->audit && !held->accepted.empty();
+      state.held = !held->audit && !held->accepted.empty() && !held->releasing;
       state.problem = held->problem;
+      if (held->releasing) {
+        state.wanted = held->original;
+        state.problem = "being put back" + (held->problem.empty() ? "" : ": " + held->problem);
+      }
       if (!held->audit && held->next_try && *held->next_try > now) state.retry_in = *held->next_try - now;
     }
     if (!state.now.empty() || !state.wanted.empty()) told.fields.push_back(std::move(state));

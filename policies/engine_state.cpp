@@ -37,6 +37,9 @@ std::string Engine::save() const {
                              {"accepted", held.accepted},
                              {"policy", held.policy},
                              {"rule", held.rule},
+                             // Saved before it is carried out, a write may have been.
+                             {"written", held.written || (held.in_flight && !held.audit)},
+                             {"releasing", held.releasing},
                              {"audit", held.audit}});
     }
     json rules = rules_of(tracked);
@@ -101,6 +104,8 @@ Result<> Engine::restore(const std::string& text) {
         held.policy = saved.at("policy");
         held.rule = saved.at("rule");
         held.audit = saved.at("audit");
+        held.written = saved.at("written");
+        held.releasing = saved.at("releasing");
         if (held.audit) held.next_try = BootTime{Nanoseconds::max()};
         tracked.fields[FieldKey(*id, saved.at("device").get<std::string>())] = std::move(held);
       }

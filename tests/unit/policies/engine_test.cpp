@@ -65,7 +65,7 @@ class EngineTest : public testing::Test {
     }
   }
   void write(const std::string& file, const std::string& value) {
-    const auto bytes = value == "max" ? Bound<Bytes>::max() : Bound(Bytes{std::stoull(value)});
+    const auto bytes = value.starts_with("max") ? Bound<Bytes>::max() : Bound(Bytes{std::stoull(value)});
     if (file == "memory.max") sample_.limits.memory_max = bytes;
     if (file == "memory.high") sample_.limits.memory_high = bytes;
     if (file == "cpu.max") {
@@ -166,6 +166,84 @@ TEST_F(EngineTest, APolicyThatIsRemovedGivesBackWhatWasBefore) {
   obey(step());
   engine_.use(std::make_shared<PolicySet>());
   const auto decisions = step();
+  ASSERT_EQ(decisions.size(), 1U);
+  EXPECT_EQ(set_of(decisions[0]).value, "max 100000");
+}
+
+TEST_F(EngineTest, AValueIsPutBackByTheNextAgentWhereThisOneWasKilledBeforeTheWrite) {
+  use(policy("  limits: {cpu: {max: 0.5}}\n"));
+  obey(step());
+  engine_.use(std::make_shared<PolicySet>());
+  ASSERT_EQ(step().size(), 1U);
+  const std::string saved = engine_.save();  // as the agent does before it carries the decision out
+  engine_ = Engine(EngineOptions{});
+  ASSERT_TRUE(engine_.restore(saved));
+  const auto decisions = step();
+  ASSERT_EQ(decisions.size(), 1U);
+  EXPECT_EQ(set_of(decisions[0]).value, "max 100000");
+  EXPECT_EQ(decisions[0].cause, Cause::kUntil);
+  obey(decisions);
+  EXPECT_TRUE(step().empty());
+  EXPECT_EQ(engine_.save().find("cpu.max"), std::string::npos);
+}
+
+TEST_F(EngineTest, AFirstWriteThatItsAgentDidNotOutliveIsPutBackToo) {
+  use(policy("  limits: {cpu: {max: 0.5}}\n"));
+  const auto decisions = step();
+  ASSERT_EQ(decisions.size(), 1U);
+  const std::string saved = engine_.save();
+  write("cpu.max", set_of(decisions[0]).value);
+  engine_ = Engine(EngineOptions{});  // and the policy is gone meanwhile
+  ASSERT_TRUE(engine_.restore(saved));
+  const auto back = step();
+  ASSERT_EQ(back.size(), 1U);
+  EXPECT_EQ(set_of(back[0]).value, "max 100000");
+}
+
+TEST_F(EngineTest, APutBackThatFailsIsTriedAgainUntilItIsDoneOrTheContainerIsGone) {
+  for (const std::string end : {"done", "vanished"}) {
+    use(policy("  limits: {cpu: {max: 0.5}}\n"));
+    obey(step());
+    engine_.use(std::make_shared<PolicySet>());
+    for (const Nanoseconds pause : {10s, 20s, 40s}) {
+      const auto decisions = step();
+      ASSERT_EQ(decisions.size(), 1U);
+      EXPECT_EQ(set_of(decisions[0]).value, "max 100000");
+      model::DecisionRecord record;
+      record.outcome = "failed";
+      record.detail = "write cpu.max: Input/output error";
+      engine_.report(decisions[0], record);
+      EXPECT_EQ(engine_.next_deadline(), now_ + pause);
+      EXPECT_TRUE(step(pause - 1s).empty());
+      EXPECT_EQ(engine_.explain(ref_).fields[0].problem, "being put back: write cpu.max: Input/output error");
+    }
+    const auto decisions = step();
+    ASSERT_EQ(decisions.size(), 1U);
+    model::DecisionRecord record;
+    record.outcome = end;
+    engine_.report(decisions[0], record);
+    if (end == "done") write("cpu.max", "max");
+    EXPECT_TRUE(step(1h).empty());
+  }
+}
+
+TEST_F(EngineTest, WhatIsWantedAgainWhileItIsPutBackKeepsItsOriginal) {
+  const std::string text = policy("  limits: {cpu: {max: 0.5}}\n");
+  use(text);
+  obey(step());
+  engine_.use(std::make_shared<PolicySet>());
+  auto decisions = step();
+  ASSERT_EQ(decisions.size(), 1U);
+  model::DecisionRecord record;
+  record.outcome = "failed";
+  engine_.report(decisions[0], record);
+  use(policy("  limits: {cpu: {max: 0.25}}\n"));
+  decisions = step();
+  ASSERT_EQ(decisions.size(), 1U);
+  EXPECT_EQ(set_of(decisions[0]).value, "25000 100000");
+  obey(decisions);
+  engine_.use(std::make_shared<PolicySet>());
+  decisions = step();
   ASSERT_EQ(decisions.size(), 1U);
   EXPECT_EQ(set_of(decisions[0]).value, "max 100000");
 }
