@@ -110,8 +110,7 @@ class Engine {
     std::optional<BootTime> cooldown_ends;
     bool was_true = false;
     std::optional<BootTime> fired;
-    bool froze = false;  // without an end of its own: `until` thaws, and so does the rule's removal
-    BootTime breach;     // of the last step taken, with the values that were seen
+    BootTime breach;  // of the last step taken, with the values that were seen
     std::vector<std::pair<std::string, std::string>> seen;
     std::map<FieldId, std::string> overlay;
   };
@@ -137,6 +136,18 @@ class Engine {
       in_flight = false;
     }
   };
+  // What one rule froze. The container is thawed when no rule holds it frozen any more.
+  struct Freezing {
+    std::optional<BootTime> thaw_at;  // nullopt: until the rule's `until`, its `thaw` or its end
+    bool audit = false;
+  };
+  // A thaw that was decided and is not yet reported done.
+  struct Thawing {
+    std::string policy, rule;
+    bool in_flight = true;
+    std::optional<BootTime> next_try;
+    Nanoseconds pause{0};
+  };
   struct Tracked {
     std::string container_id;
     std::shared_ptr<const model::ContainerRef> ref;
@@ -148,8 +159,8 @@ class Engine {
     std::map<FieldKey, Held> fields;
     // Original values just written back, and when: a sample from before still shows what was taken away.
     std::map<FieldKey, std::pair<BootTime, std::string>> given_back;
-    std::optional<BootTime> thaw_at;
-    std::string frozen_by_policy, frozen_by_rule;
+    std::map<RuleKey, Freezing, RuleOrder> freezes;
+    std::optional<Thawing> thawing;
     std::uint64_t seen = 0;
   };
   class View;
@@ -176,7 +187,10 @@ class Engine {
   void set_step(Turn& turn, const Policy& policy, const Rule& rule, RuleRun& run, const SetStep& step);
   void note_deadlines(const Turn& turn, const Rule& rule, const RuleRun& run);
   void end_rule(Turn& turn, const Policy& policy, const Rule& rule, RuleRun& run);
+  void freeze(Turn& turn, const FreezeStep& step, model::Decision made);
+  void thaw(Turn& turn, const RuleKey& rule, model::Decision made);
   void thaw_when_due(Turn& turn);
+  void report_thaw(const model::Decision& decision, const model::DecisionRecord& record, Tracked& tracked);
   void select(Tracked& tracked, const std::shared_ptr<const model::ContainerRef>& ref) const;
   const model::ContainerSample* choose_victim(const Turn& turn, const KillStep& step, double& most) const;
   void kill_step(Turn& turn, const Policy& policy, const Rule& rule, const RuleRun& run,
@@ -193,6 +207,7 @@ class Engine {
   void explain_policies(const model::ContainerRef& ref, Explanation& told) const;
   void explain_fields(const Tracked* tracked, const model::Sample* sample, BootTime now,
                       Explanation& told) const;
+  static void explain_freezes(const Tracked& tracked, BootTime now, Explanation& told);
   template <typename Filter>
   void explain_host_rules(const model::Snapshot* snapshot, Explanation& told, Filter filter) const;
   model::Decision decision(const Turn& turn, std::string_view policy, std::string_view rule,

@@ -198,6 +198,20 @@ void Engine::explain_fields(const Tracked* tracked, const model::Sample* sample,
   });
 }
 
+void Engine::explain_freezes(const Tracked& tracked, BootTime now, Explanation& told) {
+  std::optional<BootTime> end = BootTime{};  // nullopt: it is not known when
+  for (const auto& [rule, freezing] : tracked.freezes) {
+    if (freezing.audit) continue;
+    told.frozen_by += (told.frozen_by.empty() ? "" : ", ") + rule.policy + "/" + rule.rule;
+    end = end && freezing.thaw_at ? std::optional(std::max(*end, *freezing.thaw_at)) : std::nullopt;
+  }
+  if (told.frozen_by.empty() && tracked.thawing) {
+    told.frozen_by = tracked.thawing->policy + "/" + tracked.thawing->rule;
+    end = tracked.thawing->next_try.value_or(now);
+  }
+  if (!told.frozen_by.empty() && end) told.thaw_in = std::max(Nanoseconds(0), *end - now);
+}
+
 template <typename Filter>
 void Engine::explain_host_rules(const model::Snapshot* snapshot, Explanation& told, Filter filter) const {
   const Counters* newest = host_.history.now();
@@ -237,10 +251,7 @@ Explanation Engine::explain(const model::ContainerRef& ref, const model::Snapsho
   const model::ContainerSample* one = sample_of(ref, snapshot);
   const Counters* newest = tracked == nullptr ? nullptr : tracked->history.now();
   const BootTime now = one != nullptr ? one->sample.taken : newest != nullptr ? newest->taken : BootTime{};
-  if (tracked != nullptr && tracked->thaw_at) {
-    told.thaw_in = std::max(Nanoseconds(0), *tracked->thaw_at - now);
-    told.frozen_by = tracked->frozen_by_policy + "/" + tracked->frozen_by_rule;
-  }
+  if (tracked != nullptr) explain_freezes(*tracked, now, told);
   explain_fields(tracked, one == nullptr ? nullptr : &one->sample, now, told);
 
   const History none;

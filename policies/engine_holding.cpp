@@ -179,10 +179,12 @@ bool Engine::give_back(Turn& turn, const FieldKey& key, Held& held) {
 }
 
 void Engine::report(const Decision& decision, const model::DecisionRecord& record) {
-  const auto* set = std::get_if<model::SetFile>(&decision.action);
-  if (set == nullptr) return;
   const auto tracked = tracked_.find(decision.container->id.inode);
   if (tracked == tracked_.end()) return;
+  if (std::holds_alternative<model::Thaw>(decision.action))
+    return report_thaw(decision, record, tracked->second);
+  const auto* set = std::get_if<model::SetFile>(&decision.action);
+  if (set == nullptr) return;
   const bool done = record.outcome == to_string(model::Outcome::kDone);
   const BootTime effective = decision.breach + record.breach_to_effect;
   const auto concerns = [&](const auto& entry) {

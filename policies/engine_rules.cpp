@@ -68,26 +68,16 @@ void Engine::note_deadlines(const Turn& turn, const Rule& rule, const RuleRun& r
 void Engine::end_rule(Turn& turn, const Policy& policy, const Rule& rule, RuleRun& run) {
   run.active = false;
   if (rule.cooldown) run.cooldown_ends = turn.now + *rule.cooldown;
+  // Also where its ladder ended before it came to its `thaw`.
+  const auto frozen = turn.tracked.freezes.find(RuleName(policy, rule));
+  if (frozen != turn.tracked.freezes.end() && !frozen->second.thaw_at) {
+    Decision made = decision(turn, policy.name, rule.name, policy.mode == Mode::kAudit);
+    made.cause = Cause::kUntil;
+    thaw(turn, {policy.name, rule.name}, std::move(made));
+  }
   if (!rule.until) return;
   for (const auto& [field, value] : run.overlay) turn.released.insert(field);
   run.overlay.clear();
-  if (!run.froze) return;
-  run.froze = false;
-  Decision thaw = decision(turn, policy.name, rule.name, policy.mode == Mode::kAudit);
-  thaw.cause = Cause::kUntil;
-  thaw.action = model::Thaw{};
-  out_.push_back(std::move(thaw));
-}
-
-// Also while paused: a pause must not leave a container frozen for longer than its rule said.
-void Engine::thaw_when_due(Turn& turn) {
-  if (!turn.tracked.thaw_at) return;
-  if (turn.now < *turn.tracked.thaw_at) return due(*turn.tracked.thaw_at);
-  turn.tracked.thaw_at.reset();
-  Decision thaw = decision(turn, turn.tracked.frozen_by_policy, turn.tracked.frozen_by_rule, false);
-  thaw.cause = Cause::kUntil;
-  thaw.action = model::Thaw{};
-  out_.push_back(std::move(thaw));
 }
 
 void Engine::run_steps(Turn& turn, const Policy& policy, const Rule& rule, RuleRun& run) {
@@ -127,20 +117,16 @@ bool Engine::take_step(Turn& turn, const Policy& policy, const Rule& rule, RuleR
   made.seen = run.seen;
   if (const auto* notify = std::get_if<NotifyStep>(&step)) {
     made.action = model::Notify{filled(turn, notify->text)};
-  } else if (const auto* freeze = std::get_if<FreezeStep>(&step)) {
-    made.action = model::Freeze{freeze->duration};
-    if (freeze->duration && !made.audit) turn.tracked.thaw_at = turn.now + *freeze->duration;
-    run.froze = !freeze->duration.has_value();
-    if (!made.audit) {
-      turn.tracked.frozen_by_policy = policy.name;
-      turn.tracked.frozen_by_rule = rule.name;
-    }
+    out_.push_back(std::move(made));
+  } else if (const auto* frozen = std::get_if<FreezeStep>(&step)) {
+    freeze(turn, *frozen, std::move(made));
   } else {
-    made.action = model::Thaw{};
-    run.froze = false;
-    if (!made.audit) turn.tracked.thaw_at.reset();
+    // A rule that froze ends its own freeze; one that only thaws ends whatever there is.
+    const bool froze = std::ranges::any_of(
+        rule.then, [](const Step& one) { return std::holds_alternative<FreezeStep>(one); });
+    if (!froze && !made.audit) turn.tracked.freezes.clear();
+    thaw(turn, {policy.name, rule.name}, std::move(made));
   }
-  out_.push_back(std::move(made));
   return true;
 }
 

@@ -12,14 +12,14 @@ std::string Engine::save() const {
   const auto rules_of = [](const Tracked& tracked) {
     json rules = json::array();
     for (const auto& [key, run] : tracked.rules) {
-      if (!run.active && run.overlay.empty() && !run.cooldown_ends) continue;
+      const bool froze = tracked.freezes.contains(key);
+      if (!run.active && run.overlay.empty() && !run.cooldown_ends && !froze) continue;
       json overlay = json::object();
       for (const auto& [id, value] : run.overlay) overlay[std::string(fields()[id].name)] = value;
       rules.push_back({{"policy", key.policy},
                        {"rule", key.rule},
                        {"fingerprint", run.fingerprint},
                        {"active", run.active},
-                       {"froze", run.froze},
                        {"step", run.step},
                        {"overlay", overlay},
                        {"cooldown_ends", run.cooldown_ends ? run.cooldown_ends->since_boot.count() : 0}});
@@ -42,14 +42,23 @@ std::string Engine::save() const {
                              {"releasing", held.releasing},
                              {"audit", held.audit}});
     }
+    json freezes = json::array();
+    for (const auto& [key, freezing] : tracked.freezes) {
+      freezes.push_back({{"policy", key.policy},
+                         {"rule", key.rule},
+                         {"audit", freezing.audit},
+                         {"thaw_at", freezing.thaw_at ? freezing.thaw_at->since_boot.count() : -1}});
+    }
+    json thawing;
+    if (tracked.thawing) thawing = {{"policy", tracked.thawing->policy}, {"rule", tracked.thawing->rule}};
     json rules = rules_of(tracked);
-    if (held_fields.empty() && rules.empty() && !tracked.thaw_at) continue;
+    if (held_fields.empty() && rules.empty() && freezes.empty() && thawing.is_null()) continue;
     containers.push_back({{"inode", inode},
                           {"id", tracked.container_id},
                           {"fields", std::move(held_fields)},
                           {"rules", std::move(rules)},
-                          {"thaw_at", tracked.thaw_at ? tracked.thaw_at->since_boot.count() : -1},
-                          {"frozen_by", {tracked.frozen_by_policy, tracked.frozen_by_rule}}});
+                          {"freezes", std::move(freezes)},
+                          {"thawing", std::move(thawing)}});
   }
   json kills = json::array();
   for (const BootTime at : kills_) kills.push_back(at.since_boot.count());
@@ -62,14 +71,13 @@ Result<> Engine::restore(const std::string& text) {
   for (const Policy& policy : set_->policies) {
     for (const Rule& rule : policy.rules) known[{policy.name, rule.name}] = state_key(policy, rule);
   }
-  // A rule that changed or went while we were away leaves nothing but its thaw.
+  // A rule that changed or went while we were away leaves nothing but what it froze, to be thawed.
   const auto restore_rules = [&](const json& saved_rules, Tracked& tracked) {
     for (const json& saved : saved_rules) {
       RuleRun run;
       run.fingerprint = saved.at("fingerprint");
       run.active = saved.at("active");
       run.was_true = run.active;
-      run.froze = saved.at("froze");
       run.step = saved.at("step");
       if (const auto ends = saved.at("cooldown_ends").get<std::int64_t>()) {
         run.cooldown_ends = BootTime{Nanoseconds(ends)};
@@ -79,11 +87,7 @@ Result<> Engine::restore(const std::string& text) {
       }
       const RuleKey key{saved.at("policy"), saved.at("rule")};
       const auto now = known.find(key);
-      if (now != known.end() && now->second == run.fingerprint) {
-        tracked.rules[key] = std::move(run);
-      } else if (run.froze) {
-        tracked.thaw_at = BootTime{};
-      }
+      if (now != known.end() && now->second == run.fingerprint) tracked.rules[key] = std::move(run);
     }
   };
   std::unordered_map<std::uint64_t, Tracked> restored;
@@ -109,10 +113,15 @@ Result<> Engine::restore(const std::string& text) {
         if (held.audit) held.next_try = BootTime{Nanoseconds::max()};
         tracked.fields[FieldKey(*id, saved.at("device").get<std::string>())] = std::move(held);
       }
-      const auto thaw = one.at("thaw_at").get<std::int64_t>();
-      if (thaw >= 0) tracked.thaw_at = BootTime{Nanoseconds(thaw)};
-      tracked.frozen_by_policy = one.at("frozen_by").at(0);
-      tracked.frozen_by_rule = one.at("frozen_by").at(1);
+      for (const json& saved : one.at("freezes")) {
+        Freezing& freezing = tracked.freezes[{saved.at("policy"), saved.at("rule")}];
+        freezing.audit = saved.at("audit");
+        const auto end = saved.at("thaw_at").get<std::int64_t>();
+        if (end >= 0) freezing.thaw_at = BootTime{Nanoseconds(end)};
+      }
+      if (const json& saved = one.at("thawing"); !saved.is_null()) {
+        tracked.thawing = Thawing{saved.at("policy"), saved.at("rule"), false, std::nullopt, Nanoseconds(0)};
+      }
       restore_rules(one.at("rules"), tracked);
       restored[one.at("inode").get<std::uint64_t>()] = std::move(tracked);
     }

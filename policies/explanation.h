@@ -93,8 +93,8 @@ struct Explanation {
   bool known = false;                           // was it in an evaluation yet
   std::string untouchable;                      // not empty: why nothing is ever done to it
   bool paused = false;
-  std::optional<Nanoseconds> thaw_in;  // a rule froze it for a time
-  std::string frozen_by;               // "policy/rule"
+  std::string frozen_by;               // "policy/rule, ..." that hold it frozen
+  std::optional<Nanoseconds> thaw_in;  // nullopt where frozen: until a rule ends it
   std::vector<PolicyState> policies;   // highest priority first
   std::vector<FieldState> fields;      // in the order of fields()
   std::vector<RuleState> rules;        // of the policies that apply; then of HostPolicies that may choose it

@@ -42,10 +42,12 @@ void log_decision(const model::DecisionRecord& record) {
   log::info(line);
 }
 
-// A decision that may be the first write to a file, whose value before it must not be lost.
-bool may_be_first_write(const model::Decision& decision) {
-  return !decision.audit && decision.refusal.empty() && decision.cause != model::Cause::kDrift &&
-         std::holds_alternative<model::SetFile>(decision.action);
+// A decision whose way back must be known to the next agent before it is carried out: the first write to a
+// file, whose value before it must not be lost, and a freeze.
+bool needs_a_way_back(const model::Decision& decision) {
+  if (decision.audit || !decision.refusal.empty()) return false;
+  return std::holds_alternative<model::Freeze>(decision.action) ||
+         (std::holds_alternative<model::SetFile>(decision.action) && decision.cause != model::Cause::kDrift);
 }
 
 }  // namespace
@@ -243,8 +245,8 @@ bool Loop::decide(const std::shared_ptr<const model::Snapshot>& snapshot,
                   std::span<const model::Event> happened) {
   const auto decisions = parts_.engine.evaluate(*snapshot, happened);
   if (decisions.empty()) return false;
-  // Killed between the write and its record, the next agent must still know what was there before.
-  if (std::ranges::any_of(decisions, may_be_first_write)) save_engine();
+  // Killed between an action and its record, the next agent must still know what was there before.
+  if (std::ranges::any_of(decisions, needs_a_way_back)) save_engine();
   std::vector<model::DecisionRecord> records;
   std::set<model::CgroupId> touched;
   for (const model::Decision& decision : decisions) {

@@ -422,6 +422,102 @@ TEST_F(EngineTest, AFreezeWithoutAnEndIsThawedByUntilAndByTheRulesRemoval) {
   }
 }
 
+TEST_F(EngineTest, AFreezeIsThawedByTheNextAgentWhicheverMomentThisOneWasKilledAt) {
+  const std::string text = policy(
+      "  rules:\n    - {name: r, when: memory.usage > 80MiB, then: [freeze: 5s]}\n"
+      "    - {name: open, when: memory.usage > 80MiB, then: [freeze], until: memory.usage < 60MiB}\n");
+  use(text);
+  sample_.memory.current = Bytes{90ULL << 20};
+  auto decisions = step();
+  ASSERT_EQ(decisions.size(), 2U);
+  const auto next_agent = [&] {
+    const std::string saved = engine_.save();
+    engine_ = Engine(EngineOptions{});
+    use(text);
+    ASSERT_TRUE(engine_.restore(saved));
+  };
+  next_agent();  // saved before the freeze was carried out
+  sample_.memory.current = Bytes{50ULL << 20};
+  EXPECT_TRUE(step().empty()) << "one of the two still holds it frozen";
+  next_agent();
+  for (int i = 0; i < 2; ++i) {
+    decisions = step(4s);
+    ASSERT_EQ(decisions.size(), 1U);
+    EXPECT_TRUE(std::holds_alternative<model::Thaw>(decisions[0].action));
+    EXPECT_EQ(decisions[0].rule, "r");
+    next_agent();  // killed before the thaw was carried out
+  }
+  obey(step());
+  next_agent();
+  EXPECT_TRUE(step(1h).empty());
+}
+
+TEST_F(EngineTest, AThawThatFailsIsTriedAgainUntilItIsDone) {
+  use(policy("  rules: [{name: r, when: memory.usage > 80MiB, then: [freeze: 5s]}]\n"));
+  sample_.memory.current = Bytes{90ULL << 20};
+  obey(step());
+  step(4s);
+  for (const Nanoseconds pause : {1s, 2s, 4s}) {
+    const auto decisions = step();
+    ASSERT_EQ(decisions.size(), 1U);
+    EXPECT_TRUE(std::holds_alternative<model::Thaw>(decisions[0].action));
+    model::DecisionRecord record;
+    record.outcome = "failed";
+    engine_.report(decisions[0], record);
+    EXPECT_EQ(engine_.next_deadline(), now_ + pause);
+    EXPECT_TRUE(step(pause - 1s).empty());
+    EXPECT_EQ(engine_.explain(ref_).frozen_by, "p/r");
+  }
+  obey(step());
+  EXPECT_TRUE(step(1h).empty());
+  EXPECT_EQ(engine_.explain(ref_).frozen_by, "");
+}
+
+TEST_F(EngineTest, OneFreezeDoesNotEndAnother) {
+  use(
+      policy("  rules:\n    - {name: long, when: memory.usage > 80MiB, then: [freeze: 60s]}\n"
+             "    - {name: short, when: memory.usage > 80MiB, then: [freeze: 1s]}\n"
+             "    - {name: own, when: memory.usage > 80MiB, then: [freeze: 1s, wait: 1s, thaw: ]}\n"
+             "    - {name: end, when: memory.usage > 95MiB, then: [thaw]}\n"));
+  sample_.memory.current = Bytes{90ULL << 20};
+  auto decisions = step();
+  EXPECT_EQ(decisions.size(), 3U);
+  obey(decisions);
+  EXPECT_TRUE(step(30s).empty());
+  auto told = engine_.explain(ref_);
+  EXPECT_EQ(told.frozen_by, "p/long");
+  EXPECT_EQ(told.thaw_in, 30s);
+  EXPECT_EQ(engine_.next_deadline(), now_ + 30s);
+  decisions = step(30s);
+  ASSERT_EQ(decisions.size(), 1U);
+  EXPECT_TRUE(std::holds_alternative<model::Thaw>(decisions[0].action));
+  EXPECT_EQ(decisions[0].rule, "long");
+  obey(decisions);
+  EXPECT_EQ(engine_.explain(ref_).frozen_by, "");
+  sample_.memory.current = Bytes{50ULL << 20};
+  step();
+  sample_.memory.current = Bytes{90ULL << 20};
+  obey(step());
+  sample_.memory.current = Bytes{99ULL << 20};
+  decisions = step();
+  ASSERT_EQ(decisions.size(), 1U) << "a rule that only thaws ends what the others began";
+  EXPECT_EQ(decisions[0].rule, "end");
+  obey(decisions);
+  EXPECT_TRUE(step(1h).empty());
+}
+
+TEST_F(EngineTest, AFreezeOfALadderThatEndsBeforeItsThawIsThawed) {
+  use(policy("  rules: [{name: r, when: memory.usage > 80MiB, then: [freeze, wait: 10s, thaw]}]\n"));
+  sample_.memory.current = Bytes{90ULL << 20};
+  obey(step());
+  EXPECT_EQ(engine_.explain(ref_).frozen_by, "p/r");
+  EXPECT_EQ(engine_.explain(ref_).thaw_in, std::nullopt);
+  sample_.memory.current = Bytes{50ULL << 20};
+  const auto decisions = step();
+  ASSERT_EQ(decisions.size(), 1U);
+  EXPECT_TRUE(std::holds_alternative<model::Thaw>(decisions[0].action));
+}
+
 TEST_F(EngineTest, FromEnforceToAuditItLetsGo) {
   use(policy("  limits: {memory: {max: 128MiB}}\n"));
   obey(step());
