@@ -95,9 +95,13 @@ void Engine::select(Tracked& tracked, const std::shared_ptr<const model::Contain
       tracked.selected.push_back(&policy);
     }
   }
-  // What a rule froze does not outlive the rule.
-  for (auto& [rule, freezing] : tracked.freezes) {
-    if (!tracked.rules.contains(rule)) freezing.thaw_at = BootTime{};
+  // Neither overlays nor freezes outlive the selection. Those of a policy that selects it again begin anew.
+  std::erase_if(tracked.rules, [&](const auto& entry) {
+    return std::ranges::none_of(tracked.selected,
+                                [&](const Policy* policy) { return policy->name == entry.first.policy; });
+  });
+  for (auto& [rule, end] : tracked.freezes) {
+    if (!tracked.rules.contains(rule)) end = BootTime{};
   }
 }
 

@@ -110,7 +110,8 @@ class Engine {
     std::optional<BootTime> cooldown_ends;
     bool was_true = false;
     std::optional<BootTime> fired;
-    BootTime breach;  // of the last step taken, with the values that were seen
+    bool told_freeze = false;  // audited and without an end of its own: its thaw is to be told as well
+    BootTime breach;           // of the last step taken, with the values that were seen
     std::vector<std::pair<std::string, std::string>> seen;
     std::map<FieldId, std::string> overlay;
   };
@@ -136,11 +137,6 @@ class Engine {
       in_flight = false;
     }
   };
-  // What one rule froze. The container is thawed when no rule holds it frozen any more.
-  struct Freezing {
-    std::optional<BootTime> thaw_at;  // nullopt: until the rule's `until`, its `thaw` or its end
-    bool audit = false;
-  };
   // A thaw that was decided and is not yet reported done.
   struct Thawing {
     std::string policy, rule;
@@ -159,7 +155,9 @@ class Engine {
     std::map<FieldKey, Held> fields;
     // Original values just written back, and when: a sample from before still shows what was taken away.
     std::map<FieldKey, std::pair<BootTime, std::string>> given_back;
-    std::map<RuleKey, Freezing, RuleOrder> freezes;
+    // By the rule that froze it, the end: nullopt until the rule's `until`, its `thaw` or its end. The
+    // container is thawed when no rule holds it frozen any more.
+    std::map<RuleKey, std::optional<BootTime>, RuleOrder> freezes;
     std::optional<Thawing> thawing;
     std::uint64_t seen = 0;
   };
@@ -187,8 +185,9 @@ class Engine {
   void set_step(Turn& turn, const Policy& policy, const Rule& rule, RuleRun& run, const SetStep& step);
   void note_deadlines(const Turn& turn, const Rule& rule, const RuleRun& run);
   void end_rule(Turn& turn, const Policy& policy, const Rule& rule, RuleRun& run);
-  void freeze(Turn& turn, const FreezeStep& step, model::Decision made);
+  void freeze(Turn& turn, RuleRun& run, const FreezeStep& step, model::Decision made);
   void thaw(Turn& turn, const RuleKey& rule, model::Decision made);
+  void end_freeze(Turn& turn, const RuleKey& rule, RuleRun& run, bool audit);
   void thaw_when_due(Turn& turn);
   void report_thaw(const model::Decision& decision, const model::DecisionRecord& record, Tracked& tracked);
   void select(Tracked& tracked, const std::shared_ptr<const model::ContainerRef>& ref) const;

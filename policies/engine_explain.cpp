@@ -200,10 +200,9 @@ void Engine::explain_fields(const Tracked* tracked, const model::Sample* sample,
 
 void Engine::explain_freezes(const Tracked& tracked, BootTime now, Explanation& told) {
   std::optional<BootTime> end = BootTime{};  // nullopt: it is not known when
-  for (const auto& [rule, freezing] : tracked.freezes) {
-    if (freezing.audit) continue;
+  for (const auto& [rule, ends] : tracked.freezes) {
     told.frozen_by += (told.frozen_by.empty() ? "" : ", ") + rule.policy + "/" + rule.rule;
-    end = end && freezing.thaw_at ? std::optional(std::max(*end, *freezing.thaw_at)) : std::nullopt;
+    end = end && ends ? std::optional(std::max(*end, *ends)) : std::nullopt;
   }
   if (told.frozen_by.empty() && tracked.thawing) {
     told.frozen_by = tracked.thawing->policy + "/" + tracked.thawing->rule;

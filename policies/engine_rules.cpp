@@ -69,12 +69,7 @@ void Engine::end_rule(Turn& turn, const Policy& policy, const Rule& rule, RuleRu
   run.active = false;
   if (rule.cooldown) run.cooldown_ends = turn.now + *rule.cooldown;
   // Also where its ladder ended before it came to its `thaw`.
-  const auto frozen = turn.tracked.freezes.find(RuleName(policy, rule));
-  if (frozen != turn.tracked.freezes.end() && !frozen->second.thaw_at) {
-    Decision made = decision(turn, policy.name, rule.name, policy.mode == Mode::kAudit);
-    made.cause = Cause::kUntil;
-    thaw(turn, {policy.name, rule.name}, std::move(made));
-  }
+  end_freeze(turn, {policy.name, rule.name}, run, policy.mode == Mode::kAudit);
   if (!rule.until) return;
   for (const auto& [field, value] : run.overlay) turn.released.insert(field);
   run.overlay.clear();
@@ -119,12 +114,13 @@ bool Engine::take_step(Turn& turn, const Policy& policy, const Rule& rule, RuleR
     made.action = model::Notify{filled(turn, notify->text)};
     out_.push_back(std::move(made));
   } else if (const auto* frozen = std::get_if<FreezeStep>(&step)) {
-    freeze(turn, *frozen, std::move(made));
+    freeze(turn, run, *frozen, std::move(made));
   } else {
     // A rule that froze ends its own freeze; one that only thaws ends whatever there is.
     const bool froze = std::ranges::any_of(
         rule.then, [](const Step& one) { return std::holds_alternative<FreezeStep>(one); });
     if (!froze && !made.audit) turn.tracked.freezes.clear();
+    run.told_freeze = false;
     thaw(turn, {policy.name, rule.name}, std::move(made));
   }
   return true;

@@ -20,6 +20,7 @@ std::string Engine::save() const {
                        {"rule", key.rule},
                        {"fingerprint", run.fingerprint},
                        {"active", run.active},
+                       {"told_freeze", run.told_freeze},
                        {"step", run.step},
                        {"overlay", overlay},
                        {"cooldown_ends", run.cooldown_ends ? run.cooldown_ends->since_boot.count() : 0}});
@@ -43,11 +44,9 @@ std::string Engine::save() const {
                              {"audit", held.audit}});
     }
     json freezes = json::array();
-    for (const auto& [key, freezing] : tracked.freezes) {
-      freezes.push_back({{"policy", key.policy},
-                         {"rule", key.rule},
-                         {"audit", freezing.audit},
-                         {"thaw_at", freezing.thaw_at ? freezing.thaw_at->since_boot.count() : -1}});
+    for (const auto& [key, end] : tracked.freezes) {
+      freezes.push_back(
+          {{"policy", key.policy}, {"rule", key.rule}, {"end", end ? end->since_boot.count() : -1}});
     }
     json thawing;
     if (tracked.thawing) thawing = {{"policy", tracked.thawing->policy}, {"rule", tracked.thawing->rule}};
@@ -78,6 +77,7 @@ Result<> Engine::restore(const std::string& text) {
       run.fingerprint = saved.at("fingerprint");
       run.active = saved.at("active");
       run.was_true = run.active;
+      run.told_freeze = saved.at("told_freeze");
       run.step = saved.at("step");
       if (const auto ends = saved.at("cooldown_ends").get<std::int64_t>()) {
         run.cooldown_ends = BootTime{Nanoseconds(ends)};
@@ -114,10 +114,9 @@ Result<> Engine::restore(const std::string& text) {
         tracked.fields[FieldKey(*id, saved.at("device").get<std::string>())] = std::move(held);
       }
       for (const json& saved : one.at("freezes")) {
-        Freezing& freezing = tracked.freezes[{saved.at("policy"), saved.at("rule")}];
-        freezing.audit = saved.at("audit");
-        const auto end = saved.at("thaw_at").get<std::int64_t>();
-        if (end >= 0) freezing.thaw_at = BootTime{Nanoseconds(end)};
+        const auto end = saved.at("end").get<std::int64_t>();
+        tracked.freezes[{saved.at("policy"), saved.at("rule")}] =
+            end < 0 ? std::nullopt : std::optional(BootTime{Nanoseconds(end)});
       }
       if (const json& saved = one.at("thawing"); !saved.is_null()) {
         tracked.thawing = Thawing{saved.at("policy"), saved.at("rule"), false, std::nullopt, Nanoseconds(0)};

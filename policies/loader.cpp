@@ -158,6 +158,7 @@ void parse_spec(const YamlNode& node, const ParseContext& context, Policy& polic
         context.out.error(one.place,
                           "rule " + policies::quoted(rule->name) + ": the name is taken by an earlier rule");
       check_changes(policy, *rule, context.out);
+      check_freezes(*rule, context.out);
       policy.rules.push_back(std::move(*rule));
     }
   }

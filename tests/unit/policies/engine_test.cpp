@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
+
 namespace plimsoll::policies {
 namespace {
 
@@ -516,6 +518,39 @@ TEST_F(EngineTest, AFreezeOfALadderThatEndsBeforeItsThawIsThawed) {
   const auto decisions = step();
   ASSERT_EQ(decisions.size(), 1U);
   EXPECT_TRUE(std::holds_alternative<model::Thaw>(decisions[0].action));
+}
+
+TEST_F(EngineTest, AContainerThatIsNoLongerSelectedIsThawed) {
+  const std::string rule =
+      "  rules:\n    - name: r\n      when: memory.usage > 80MiB\n      then: [{set: {memory.high: 90MiB}}, "
+      "freeze]\n      until: memory.usage < 60MiB\n";
+  const std::string elsewhere =
+      "apiVersion: plimsoll/v1\nkind: Policy\nmetadata: {name: p}\nspec:\n  select: {names: [other]}\n" +
+      rule;
+  const std::vector<std::pair<std::string, std::function<void()>>> ways = {
+      {"another name", [&] { ref_.labels["app"] = "y"; }},
+      {"another selection", [&] { use(elsewhere); }},
+      {"audit", [&] { use(policy("  mode: audit\n" + rule)); }},
+      {"off", [&] { use(policy("  mode: off\n" + rule)); }},
+      {"removed", [&] { engine_.use(std::make_shared<PolicySet>()); }},
+  };
+  sample_.memory.current = Bytes{90ULL << 20};
+  for (const auto& [way, change] : ways) {
+    use(policy(rule));
+    ref_.labels["app"] = "x";
+    obey(step());
+    EXPECT_EQ(engine_.explain(ref_).frozen_by, "p/r") << way;
+    change();
+    auto decisions = step();
+    std::erase_if(decisions, [](const model::Decision& one) { return one.audit; });
+    ASSERT_EQ(decisions.size(), 2U) << way;
+    EXPECT_TRUE(std::holds_alternative<model::Thaw>(decisions[0].action)) << way;
+    EXPECT_EQ(decisions[0].cause, Cause::kUntil) << way;
+    EXPECT_EQ(set_of(decisions[1]).value, "max") << way;
+    obey(decisions);
+    step();
+    EXPECT_EQ(engine_.explain(ref_).frozen_by, "") << way;
+  }
 }
 
 TEST_F(EngineTest, FromEnforceToAuditItLetsGo) {
