@@ -18,6 +18,7 @@ constexpr std::uint64_t kTicksBetweenSaves = 10;  // of the totals by workload
 constexpr const char* kEngineState = "engine";
 constexpr const char* kTotalsState = "workloads";
 constexpr const char* kGraceState = "graces";
+constexpr const char* kPausedState = "paused";
 // Between two samples that only time asked for; rules in a tight ladder must not make the agent the noisy
 // one.
 constexpr Nanoseconds kLeastGap = std::chrono::milliseconds(50);
@@ -100,6 +101,13 @@ void Loop::restore() {
   // Totals go on over a boot; the watcher tells one from the other itself.
   const auto totals = parts_.audit.get_state(kTotalsState);
   if (totals && *totals) told(parts_.watcher.restore(**totals, parts_.boot_id));
+  // A pause ends when somebody says so: not with a new agent, and not with a reboot.
+  const auto paused = parts_.audit.get_state(kPausedState);
+  if (!paused) log::warning("state of an earlier agent: " + paused.error().message());
+  if (paused && *paused == "true") {
+    set_paused(true);
+    log::warning("all enforcement is paused since an earlier agent; plimsoll pause --resume ends it");
+  }
 }
 
 void Loop::save_engine() {
@@ -300,9 +308,16 @@ void Loop::log_warnings() {
   for (const std::string& warning : parts_.watcher.take_warnings()) log::warning(warning);
 }
 
-void Loop::pause(bool paused) {
+void Loop::set_paused(bool paused) {
   paused_ = paused;
   parts_.engine.pause(paused);
+  parts_.executor.pause(paused);
+}
+
+void Loop::pause(bool paused) {
+  const auto stored = parts_.audit.put_state(kPausedState, paused ? "true" : "false");
+  if (!stored) log::warning("keep the pause over a restart: " + stored.error().message());
+  set_paused(paused);
   log::warning(paused ? "all enforcement is paused" : "enforcement goes on");
   turn(parts_.watcher.snapshot());
 }

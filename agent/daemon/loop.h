@@ -72,7 +72,8 @@ class Loop {
     }
   }
 
-  void pause(bool paused);  // on the loop's thread only
+  // On the loop's thread only. It holds over a restart of the agent and of the host.
+  void pause(bool paused);
 
  private:
   explicit Loop(Parts parts) : parts_(std::move(parts)) {}
@@ -96,6 +97,7 @@ class Loop {
   void save_engine();
   void save_totals();
   void restore();
+  void set_paused(bool paused);
   std::optional<std::string> kept(const char* key) const;
   void keep(const char* key, const std::string& state) const;
   void log_warnings();
