@@ -139,6 +139,7 @@ void Loop::arm_timer() {
   if (const auto grace = parts_.executor.next_deadline()) when = std::min(when, *grace);
   if (const auto due = parts_.engine.next_deadline())
     when = std::min(when, std::max(*due, sampled_ + kLeastGap));
+  if (const auto changes = limit_turns_.deadline()) when = std::min(when, *changes);
   const auto nanoseconds = std::max<std::int64_t>(when.since_boot.count(), 1);  // 0 would disarm
   const itimerspec spec{
       .it_interval = {},
@@ -184,6 +185,7 @@ void Loop::time_passed() {
   }
   const BootTime now = parts_.clock.boot();
   if (now >= next_tick_) return tick();
+  if (limit_turns_.take(now)) return turn(parts_.watcher.snapshot());
   const auto due = parts_.engine.next_deadline();
   if (!due || now < *due || now - sampled_ < kLeastGap) return;
   // A `for`, a cooldown or a step of a ladder has come due between two ticks: it wants values of this moment.
@@ -210,8 +212,9 @@ void Loop::tick() {
 
 void Loop::events() {
   const std::vector<model::Event> happened = parts_.watcher.drain();
-  const bool limits_changed = !parts_.watcher.take_limit_changes().empty();
-  if (happened.empty() && !limits_changed) return;
+  if (!parts_.watcher.take_limit_changes().empty()) limit_turns_.changed();
+  // Memory events and pressure never wait.
+  if (happened.empty() && !limit_turns_.take(parts_.clock.boot())) return;
   turn(parts_.watcher.snapshot(), happened);
   log_warnings();
 }
@@ -245,6 +248,7 @@ void Loop::reload() {
 }
 
 void Loop::turn(std::shared_ptr<const model::Snapshot> snapshot, std::span<const model::Event> happened) {
+  limit_turns_.turned();
   if (decide(snapshot, happened)) snapshot = parts_.watcher.snapshot();
   publish(std::move(snapshot));
 }

@@ -18,6 +18,7 @@
 #include "agent/base/result.h"
 #include "agent/base/unique_fd.h"
 #include "agent/daemon/board.h"
+#include "agent/daemon/limit_turns.h"
 #include "agent/daemon/policy_folder.h"
 #include "agent/enforce/audit_log.h"
 #include "agent/enforce/executor.h"
@@ -105,6 +106,7 @@ class Loop {
   Parts parts_;
   UniqueFd epoll_, timer_, bell_;
   BootTime next_tick_, sampled_;
+  LimitTurns limit_turns_;
   bool stopping_ = false, paused_ = false;
   std::uint64_t ticks_ = 0, told_lost_ = 0;
   std::shared_ptr<const model::Snapshot> last_tick_, tick_before_;
