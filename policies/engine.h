@@ -162,7 +162,8 @@ class Engine {
     std::uint64_t seen = 0;
   };
   class View;
-  struct Turn;  // one container's evaluation
+  struct State;  // as save() gives it and restore() takes it
+  struct Turn;   // one container's evaluation
   struct Wanted {
     std::string_view value, policy, rule;  // of the policy, or of its rule's run
     bool audit = false, force = false;
