@@ -107,6 +107,7 @@ class Engine {
     bool active = false;                  // fired, and not yet put back
     std::size_t step = 0;                 // the next of `then`
     std::optional<BootTime> waits_since;  // a `wait` step is going on
+    std::optional<BootTime> resumes;      // a `freeze` is going on, and steps follow it
     std::optional<BootTime> cooldown_ends;
     bool was_true = false;
     std::optional<BootTime> fired;

@@ -122,6 +122,7 @@ RuleState Engine::state_of(const Policy& policy, const Rule& rule, const Tracked
     if (wait != nullptr)
       state.wait_left = std::max(Nanoseconds(0), wait->duration - (now - *run->waits_since));
   }
+  if (run->active && run->resumes) state.wait_left = std::max(Nanoseconds(0), *run->resumes - now);
   if (run->cooldown_ends) state.cooldown_left = std::max(Nanoseconds(0), *run->cooldown_ends - now);
   if (run->fired) {
     state.fired_ago = std::max(Nanoseconds(0), now - *run->fired);

@@ -36,6 +36,7 @@ void Engine::run_rule(Turn& turn, const Policy& policy, const Rule& rule) {
       run.fired = turn.now;
       run.step = 0;
       run.waits_since.reset();
+      run.resumes.reset();
       run.until_timers.clear();
       run_steps(turn, policy, rule, run);
     }
@@ -60,6 +61,7 @@ void Engine::note_deadlines(const Turn& turn, const Rule& rule, const RuleRun& r
     return;
   }
   if (rule.until) held(*rule.until, run.until_timers);
+  if (run.resumes) later(*run.resumes);
   if (!run.waits_since || run.step >= rule.then.size()) return;
   if (const auto* wait = std::get_if<WaitStep>(&rule.then[run.step]))
     later(*run.waits_since + wait->duration);
@@ -80,8 +82,11 @@ void Engine::run_steps(Turn& turn, const Policy& policy, const Rule& rule, RuleR
   // A ladder goes on only while its condition still holds.
   if (run.truth == Truth::kFalse) {
     run.step = rule.then.size();
+    run.resumes.reset();
     return;
   }
+  if (run.resumes && turn.now < *run.resumes) return;
+  run.resumes.reset();
   run.breach = rule.when.since(turn.now, run.when_timers);
   run.seen.clear();
   for (const SignalId signal : rule.when.signals()) {
@@ -89,7 +94,9 @@ void Engine::run_steps(Turn& turn, const Policy& policy, const Rule& rule, RuleR
     if (!reading.known()) continue;
     run.seen.emplace_back(signals()[signal].name, format_quantity(reading.value, signals()[signal].unit));
   }
-  while (run.step < rule.then.size() && take_step(turn, policy, rule, run, rule.then[run.step])) ++run.step;
+  while (run.step < rule.then.size() && !run.resumes &&
+         take_step(turn, policy, rule, run, rule.then[run.step]))
+    ++run.step;
 }
 
 bool Engine::take_step(Turn& turn, const Policy& policy, const Rule& rule, RuleRun& run, const Step& step) {
@@ -115,6 +122,8 @@ bool Engine::take_step(Turn& turn, const Policy& policy, const Rule& rule, RuleR
     out_.push_back(std::move(made));
   } else if (const auto* frozen = std::get_if<FreezeStep>(&step)) {
     freeze(turn, run, *frozen, std::move(made));
+    // What follows begins when the freeze is over.
+    if (frozen->duration && &step != &rule.then.back()) run.resumes = turn.now + *frozen->duration;
   } else {
     // A rule that froze ends its own freeze; one that only thaws ends whatever there is.
     const bool froze = std::ranges::any_of(

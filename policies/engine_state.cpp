@@ -34,6 +34,7 @@ json Engine::State::save_rules(const Tracked& tracked) {
                      {"active", run.active},
                      {"told_freeze", run.told_freeze},
                      {"step", run.step},
+                     {"resumes", run.resumes ? run.resumes->since_boot.count() : -1},
                      {"overlay", overlay},
                      {"cooldown_ends", run.cooldown_ends ? run.cooldown_ends->since_boot.count() : 0}});
   }
@@ -90,6 +91,9 @@ void Engine::State::restore_rules(const json& saved_rules, const Known& known, T
     run.was_true = run.active;
     run.told_freeze = saved.at("told_freeze");
     run.step = saved.at("step");
+    if (const auto at = saved.at("resumes").get<std::int64_t>(); at >= 0) {
+      run.resumes = BootTime{Nanoseconds(at)};
+    }
     if (const auto ends = saved.at("cooldown_ends").get<std::int64_t>()) {
       run.cooldown_ends = BootTime{Nanoseconds(ends)};
     }

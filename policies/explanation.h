@@ -67,7 +67,7 @@ enum class RulePhase {
   kUnknown,  // its condition cannot be told
   kHolding,  // true in part: a `for` has begun
   kFired,    // active: `until` has not come yet, or its ladder has steps left
-  kWaiting,  // active: inside a `wait` of its ladder
+  kWaiting,  // active: inside a `wait` or a `freeze` of its ladder
   kCooling,  // over, and its cooldown has not ended
   kSpent,    // has fired, and fires again once its condition was false in between
   kPaused,   // would fire, but all enforcement is paused

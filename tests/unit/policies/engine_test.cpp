@@ -320,7 +320,7 @@ TEST_F(EngineTest, ALadderWaitsOnlyWhileItsConditionHolds) {
   decisions = step();
   ASSERT_EQ(decisions.size(), 1U) << "thawed after 2 s";
   EXPECT_TRUE(std::holds_alternative<model::Thaw>(decisions[0].action));
-  step(2s);
+  EXPECT_TRUE(step(4s).empty()) << "the wait begins when the freeze is over";
   decisions = step();
   ASSERT_EQ(decisions.size(), 1U);
   EXPECT_EQ(std::get<model::Kill>(decisions[0].action).grace, 1s);
@@ -485,7 +485,9 @@ TEST_F(EngineTest, OneFreezeDoesNotEndAnother) {
   auto decisions = step();
   EXPECT_EQ(decisions.size(), 3U);
   obey(decisions);
-  EXPECT_TRUE(step(30s).empty());
+  EXPECT_TRUE(step(1s).empty());
+  EXPECT_TRUE(step(1s).empty()) << "its own thaw ends its own freeze";
+  EXPECT_TRUE(step(28s).empty());
   auto told = engine_.explain(ref_);
   EXPECT_EQ(told.frozen_by, "p/long");
   EXPECT_EQ(told.thaw_in, 30s);
@@ -504,8 +506,9 @@ TEST_F(EngineTest, OneFreezeDoesNotEndAnother) {
   decisions = step();
   ASSERT_EQ(decisions.size(), 1U) << "a rule that only thaws ends what the others began";
   EXPECT_EQ(decisions[0].rule, "end");
+  EXPECT_EQ(engine_.explain(ref_).thaw_in, 0s);
   obey(decisions);
-  EXPECT_TRUE(step(1h).empty());
+  EXPECT_EQ(engine_.explain(ref_).frozen_by, "");
 }
 
 TEST_F(EngineTest, AFreezeOfALadderThatEndsBeforeItsThawIsThawed) {
@@ -588,9 +591,46 @@ TEST_F(EngineTest, APausedLadderStandsStill) {
   EXPECT_TRUE(std::holds_alternative<model::Thaw>(thawed[0].action));
   EXPECT_TRUE(step(5s).empty());
   engine_.pause(false);
-  const auto decisions = step();
+  EXPECT_TRUE(step().empty()) << "the wait has not begun";
+  const auto decisions = step(2s);
   ASSERT_EQ(decisions.size(), 1U);
   EXPECT_TRUE(std::holds_alternative<model::Kill>(decisions[0].action));
+}
+
+TEST_F(EngineTest, AStepAfterAFreezeBeginsWhenItIsOver) {
+  const std::string text = policy(
+      "  rules:\n    - name: r\n      when: memory.usage > 80MiB\n      then: [{freeze: 5s}, {kill: {signal: "
+      "TERM, grace: 10s}}]\n");
+  use(text);
+  sample_.memory.current = Bytes{90ULL << 20};
+  auto decisions = step();
+  ASSERT_EQ(decisions.size(), 1U);
+  EXPECT_TRUE(std::holds_alternative<model::Freeze>(decisions[0].action));
+  obey(decisions);
+  EXPECT_TRUE(step(2s).empty());
+  const auto told = engine_.explain(ref_);
+  EXPECT_EQ(told.rules[0].phase, RulePhase::kWaiting);
+  EXPECT_EQ(told.rules[0].wait_left, 3s);
+  const std::string saved = engine_.save();
+  engine_ = Engine(EngineOptions{});  // a new agent goes on with the freeze, and does not begin it anew
+  use(text);
+  ASSERT_TRUE(engine_.restore(saved));
+  EXPECT_TRUE(step(1s).empty());
+  EXPECT_EQ(engine_.next_deadline(), now_ + 2s);
+  decisions = step(2s);
+  ASSERT_EQ(decisions.size(), 2U);
+  EXPECT_TRUE(std::holds_alternative<model::Kill>(decisions[0].action))
+      << "the signal is sent before the thaw, so that nothing runs in between";
+  EXPECT_TRUE(std::holds_alternative<model::Thaw>(decisions[1].action));
+  obey(decisions);
+  sample_.memory.current = Bytes{1};
+  step();
+  sample_.memory.current = Bytes{90ULL << 20};
+  obey(step());
+  sample_.memory.current = Bytes{1};
+  decisions = step(10s);
+  ASSERT_EQ(decisions.size(), 1U) << "it goes on only while its condition holds";
+  EXPECT_TRUE(std::holds_alternative<model::Thaw>(decisions[0].action));
 }
 
 TEST_F(EngineTest, EveryDecisionOfARuleSaysWhatWasSeenAndSinceWhen) {
@@ -682,8 +722,8 @@ TEST_F(EngineTest, TellsWhenTimeAloneChangesSomething) {
   EXPECT_EQ(step(500ms).size(), 1U) << "at the deadline itself the rule fires";
   EXPECT_EQ(engine_.next_deadline(), now_ + 700ms) << "the thaw";
   EXPECT_EQ(step(700ms).size(), 1U);
-  EXPECT_EQ(engine_.next_deadline(), now_ + 2300ms) << "the wait";
-  EXPECT_EQ(step(2300ms).size(), 1U);
+  EXPECT_EQ(engine_.next_deadline(), now_ + 3s) << "the wait";
+  EXPECT_EQ(step(3s).size(), 1U);
   EXPECT_EQ(engine_.next_deadline(), std::nullopt) << "only a new value can end it";
   sample_.memory.current = Bytes{50ULL << 20};
   EXPECT_TRUE(step().empty());
