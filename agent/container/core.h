@@ -108,6 +108,9 @@ class Containers::Core {
   // lifecycle.cpp; `busy` held, mutex_ not
   Result<> prepare(const ItemPtr& item);
   Result<> start_item(const ItemPtr& item);
+  Result<bool> start_busy(const ItemPtr& item);  // what start() does
+  Result<bool> stop_busy(const ItemPtr& item, std::optional<std::chrono::seconds> timeout,
+                         const std::string& signal);
   Result<bool> stop_item(const ItemPtr& item, std::optional<std::chrono::seconds> timeout, int signal);
   Result<> drop_shim(const ItemPtr& item);  // one that never ran
   Result<> remove_item(const ItemPtr& item);

@@ -194,6 +194,7 @@ Result<> Containers::Core::start_item(const ItemPtr& item) {
   State& state = item->state;
   item->prepared = false;
   item->restart_at.reset();
+  if (started) item->remove_at.reset();  // after a failed start, one that removes itself still does
   if (!started) {
     const std::string& why = started.error().message();
     const bool missing = why.find("No such file or directory") != std::string::npos ||
@@ -219,18 +220,23 @@ Result<> Containers::Core::start_item(const ItemPtr& item) {
   return {};
 }
 
-Result<bool> Containers::Core::start(const std::string& name) {
-  PLIMSOLL_ASSIGN(const ItemPtr item, find(name));
-  const std::lock_guard busy(item->busy);
+Result<bool> Containers::Core::start_busy(const ItemPtr& item) {
   {
     const std::lock_guard lock(mutex_);
     if (item->state.status == Status::kRunning) return false;
     if (item->state.status == Status::kRemoving)
-      return fail("container " + name + " is marked for removal and cannot be started", ErrorKind::kConflict);
+      return fail("container " + item->state.config.name + " is marked for removal and cannot be started",
+                  ErrorKind::kConflict);
     item->backoff = {};
   }
   PLIMSOLL_TRY(start_item(item));
   return true;
+}
+
+Result<bool> Containers::Core::start(const std::string& name) {
+  PLIMSOLL_ASSIGN(const ItemPtr item, find(name));
+  const std::lock_guard busy(item->busy);
+  return start_busy(item);
 }
 
 bool Containers::Core::wait_stopped(const ItemPtr& item, std::optional<std::chrono::nanoseconds> ceiling) {
@@ -267,15 +273,24 @@ Result<bool> Containers::Core::stop_item(const ItemPtr& item, std::optional<std:
   return true;
 }
 
+Result<bool> Containers::Core::stop_busy(const ItemPtr& item, std::optional<std::chrono::seconds> timeout,
+                                         const std::string& signal) {
+  std::string chosen = signal;
+  {
+    const std::lock_guard lock(mutex_);
+    const Config& config = item->state.config;
+    if (chosen.empty()) chosen = config.stop_signal.empty() ? "SIGTERM" : config.stop_signal;
+    if (!timeout && config.stop_timeout) timeout = std::chrono::seconds(*config.stop_timeout);
+  }
+  PLIMSOLL_ASSIGN(const int number, signal_from(chosen));
+  return stop_item(item, timeout, number);
+}
+
 Result<bool> Containers::Core::stop(const std::string& name, std::optional<std::chrono::seconds> timeout,
                                     const std::string& signal) {
   PLIMSOLL_ASSIGN(const ItemPtr item, find(name));
-  PLIMSOLL_ASSIGN(const State state, state_of(name));
-  const std::string chosen = !signal.empty() ? signal : state.config.stop_signal;
-  PLIMSOLL_ASSIGN(const int number, signal_from(chosen.empty() ? "SIGTERM" : chosen));
-  if (!timeout && state.config.stop_timeout) timeout = std::chrono::seconds(*state.config.stop_timeout);
   const std::lock_guard busy(item->busy);
-  return stop_item(item, timeout, number);
+  return stop_busy(item, timeout, signal);
 }
 
 Result<> Containers::Core::kill(const std::string& name, const std::string& signal) {
@@ -299,12 +314,14 @@ Result<> Containers::Core::kill(const std::string& name, const std::string& sign
   return {};
 }
 
+// `busy` is held throughout: one that removes itself at its end (--rm) must outlive the end between.
 Result<> Containers::Core::restart(const std::string& name, std::optional<std::chrono::seconds> timeout,
                                    const std::string& signal) {
-  PLIMSOLL_TRY(stop(name, timeout, signal));
-  PLIMSOLL_TRY(start(name));
+  PLIMSOLL_ASSIGN(const ItemPtr item, find(name));
+  const std::lock_guard busy(item->busy);
+  PLIMSOLL_TRY(stop_busy(item, timeout, signal));
+  PLIMSOLL_TRY(start_busy(item));
   const std::lock_guard lock(mutex_);
-  PLIMSOLL_ASSIGN(const ItemPtr item, find_locked(name));
   tell(*item, "restart");
   return {};
 }

@@ -210,6 +210,20 @@ TEST_F(Lifecycle, RemovesItself) {
   EXPECT_FALSE(all_->inspect("gone"));
 }
 
+TEST_F(Lifecycle, ARestartKeepsOneThatRemovesItself) {
+  create("stays", "while :; do sleep 0.05; done", R"({"AutoRemove":true})");
+  ASSERT_TRUE(all_->start("stays"));
+  for (int i = 0; i < 2; ++i) {
+    const auto restarted = all_->restart("stays", 0s);
+    ASSERT_TRUE(restarted) << restarted.error().message();
+  }
+  std::this_thread::sleep_for(300ms);  // what was due to be removed would be by now
+  ASSERT_TRUE(all_->inspect("stays"));
+  EXPECT_EQ(state("stays")["Status"], "running");
+  ASSERT_TRUE(all_->stop("stays", 0s));
+  EXPECT_TRUE(until([&] { return !all_->inspect("stays"); }));
+}
+
 TEST_F(Lifecycle, AttachesBeforeTheStart) {
   create("talk", "echo hello; exit 0");
   auto socket = all_->attach("talk", {});
