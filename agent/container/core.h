@@ -108,6 +108,7 @@ class Containers::Core {
   // lifecycle.cpp; `busy` held, mutex_ not
   Result<> prepare(const ItemPtr& item);
   Result<> start_item(const ItemPtr& item);
+  void note_failed_start(Item& item, const std::string& why);  // with mutex_ held
   Result<bool> start_busy(const ItemPtr& item);  // what start() does
   Result<bool> stop_busy(const ItemPtr& item, std::optional<std::chrono::seconds> timeout,
                          const std::string& signal);

@@ -175,6 +175,22 @@ Result<> Containers::Core::drop_shim(const ItemPtr& item) {
   return released;
 }
 
+void Containers::Core::note_failed_start(Item& item, const std::string& why) {
+  State& state = item.state;
+  const bool missing = why.find("No such file or directory") != std::string::npos ||
+                       why.find("executable file not found") != std::string::npos;
+  state.error = why;
+  state.exit_code = missing ? 127 : why.find("Permission denied") != std::string::npos ? 126 : 128;
+  const bool restarting = state.status == Status::kRestarting;
+  if (restarting) state.status = Status::kExited;
+  (void)save(item);
+  if (!restarting) return;
+  // Whoever waits for its end was told of none while it was to come back.
+  tell(item, "die", {{"exitCode", std::to_string(state.exit_code)}});
+  tell_waiters(item, false);
+  changed_.notify_all();
+}
+
 Result<> Containers::Core::start_item(const ItemPtr& item) {
   bool prepared = false;
   {
@@ -194,17 +210,11 @@ Result<> Containers::Core::start_item(const ItemPtr& item) {
   State& state = item->state;
   item->prepared = false;
   item->restart_at.reset();
-  if (started) item->remove_at.reset();  // after a failed start, one that removes itself still does
   if (!started) {
-    const std::string& why = started.error().message();
-    const bool missing = why.find("No such file or directory") != std::string::npos ||
-                         why.find("executable file not found") != std::string::npos;
-    state.error = why;
-    state.exit_code = missing ? 127 : why.find("Permission denied") != std::string::npos ? 126 : 128;
-    if (state.status == Status::kRestarting) state.status = Status::kExited;
-    (void)save(*item);
+    note_failed_start(*item, started.error().message());
     return started;
   }
+  item->remove_at.reset();  // after a failed start, one that removes itself still does
   state.status = Status::kRunning;
   state.error.clear();
   state.started = clock_.wall();

@@ -224,6 +224,25 @@ TEST_F(Lifecycle, ARestartKeepsOneThatRemovesItself) {
   EXPECT_TRUE(until([&] { return !all_->inspect("stays"); }));
 }
 
+TEST_F(Lifecycle, TellsTheWaiterThatARestartFailed) {
+  const std::string source = home_ / "source", go = home_ / "go";
+  fs::create_directories(source);
+  const std::string host = R"({"RestartPolicy":{"Name":"always"},"Mounts":[{"Type":"bind","Source":")" +
+                           source + R"(","Target":"/data"}]})";
+  create("once", "while [ ! -e " + go + " ]; do sleep 0.05; done; rmdir " + source + "; exit 3", host);
+  ASSERT_TRUE(all_->start("once"));
+  auto told = std::make_shared<std::promise<int>>();
+  auto future = told->get_future();
+  auto subscription =
+      all_->wait("once", WaitCondition::kNotRunning, [told](int code) { told->set_value(code); });
+  std::ofstream(go) << "";
+  ASSERT_EQ(future.wait_for(30s), std::future_status::ready);
+  EXPECT_EQ(state("once")["Status"], "exited");
+  EXPECT_NE(state("once")["Error"].get<std::string>().find(source), std::string::npos);
+  const auto is_end = [](const EventText& one) { return one.json.contains(R"("Action":"die")"); };
+  EXPECT_EQ(std::ranges::count_if(all_->events({}), is_end), 2);
+}
+
 TEST_F(Lifecycle, AttachesBeforeTheStart) {
   create("talk", "echo hello; exit 0");
   auto socket = all_->attach("talk", {});
