@@ -53,6 +53,8 @@ Result<State> Containers::Core::state_of(const std::string& name) const {
 }
 
 Result<> Containers::Core::save(const Item& item) const {
+  // Another version of the agent may understand what is there.
+  if (!item.unreadable.empty() && item.state.status != Status::kRemoving) return {};
   return kernel::replace_file(folder(item.state.id) + "/state.json", to_json(item.state));
 }
 
@@ -158,6 +160,7 @@ Result<> Containers::Core::rename(const std::string& name, const std::string& ne
   const std::string fresh = new_name.starts_with('/') ? new_name.substr(1) : new_name;
   const std::lock_guard lock(mutex_);
   PLIMSOLL_ASSIGN(const ItemPtr item, find_locked(name));
+  if (!item->unreadable.empty()) return fail(item->unreadable, ErrorKind::kConflict);
   if (const auto used = names_.find(fresh); used != names_.end())
     return fail("the name \"" + fresh + "\" is in use by container " + used->second, ErrorKind::kConflict);
   const std::string old = std::exchange(item->state.config.name, fresh);

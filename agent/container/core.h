@@ -38,6 +38,7 @@ struct Item {
   Backoff backoff;
   std::optional<BootTime> restart_at, remove_at;
   std::vector<std::weak_ptr<Waiter>> waiters;
+  std::string unreadable;  // why its state.json is not understood: it runs on, and can only be ended
 };
 
 struct ExecSession {
@@ -109,7 +110,7 @@ class Containers::Core {
   Result<> prepare(const ItemPtr& item);
   Result<> start_item(const ItemPtr& item);
   void note_failed_start(Item& item, const std::string& why);  // with mutex_ held
-  Result<bool> start_busy(const ItemPtr& item);  // what start() does
+  Result<bool> start_busy(const ItemPtr& item);                // what start() does
   Result<bool> stop_busy(const ItemPtr& item, std::optional<std::chrono::seconds> timeout,
                          const std::string& signal);
   Result<bool> stop_item(const ItemPtr& item, std::optional<std::chrono::seconds> timeout, int signal);
@@ -123,6 +124,7 @@ class Containers::Core {
   Result<> make_cgroups() const;
   Result<> recover();
   Result<> recover_item(const std::string& id, const std::map<std::string, int>& shims);
+  void keep_unreadable(const ItemPtr& item, const Error& why, const std::string& text);
   Result<> adopt(const ItemPtr& item, const std::map<std::string, int>& shims);
   void recover_execs();
   std::map<std::string, int> find_shims() const;  // by --dir

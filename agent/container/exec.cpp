@@ -58,6 +58,7 @@ Result<std::string> Containers::Core::exec_create(const std::string& name, const
   PLIMSOLL_ASSIGN(const std::string id, exec_id());
   const std::lock_guard lock(mutex_);
   PLIMSOLL_ASSIGN(const ItemPtr item, find_locked(name));
+  if (!item->unreadable.empty()) return fail(item->unreadable, ErrorKind::kConflict);
   if (item->state.status != Status::kRunning)
     return fail("container " + item->state.id + " is not running", ErrorKind::kConflict);
   auto session = std::make_shared<ExecSession>();

@@ -93,6 +93,7 @@ Result<> Containers::Core::prepare(const ItemPtr& item) {
   State state;
   {
     const std::lock_guard lock(mutex_);
+    if (!item->unreadable.empty()) return fail(item->unreadable, ErrorKind::kConflict);
     state = item->state;
   }
   const std::string home = folder(state.id);

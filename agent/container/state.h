@@ -44,7 +44,10 @@ struct State {
 };
 
 std::string to_json(const State& state);
-Result<State> parse_state(const std::string& text);
+// `forgiven`: see stored_config().
+Result<State> parse_state(const std::string& text, std::vector<std::string>& forgiven);
+// What can still be told of a container whose state is refused by parse_state(): its name and image, if any.
+State salvage_state(const std::string& id, const std::string& text);
 Result<ExitRecord> parse_exit(const std::string& text);
 
 }  // namespace plimsoll::container

@@ -320,5 +320,45 @@ TEST_F(Lifecycle, FindsThemAgain) {
   EXPECT_EQ(wait_for("goes-on"), 137);
 }
 
+TEST_F(Lifecycle, KeepsARunningContainerWhoseStateCannotBeRead) {
+  const std::string id = create("torn", "while :; do sleep 0.05; done");
+  ASSERT_TRUE(all_->start("torn"));
+  const int pid = state("torn")["Pid"].get<int>();
+  all_.reset();
+  std::ofstream(home_ / "state/containers" / id / "state.json") << R"({"id": ")";
+  open();
+  ASSERT_EQ(::kill(pid, 0), 0) << "the new agent killed it";
+  ASSERT_TRUE(all_->inspect(id));
+  EXPECT_EQ(state(id)["Status"], "running");
+  EXPECT_NE(state(id)["Error"].get<std::string>().find("state.json"), std::string::npos);
+  EXPECT_EQ(all_->remove(id, false).error().kind(), ErrorKind::kConflict);
+  all_.reset();
+  open();  // nothing of it was written over meanwhile
+  EXPECT_EQ(state(id)["Status"], "running");
+  ASSERT_TRUE(all_->stop(id, 0s));
+  EXPECT_EQ(all_->start(id).error().kind(), ErrorKind::kConflict);
+  const auto removed = all_->remove(id, true);
+  EXPECT_TRUE(removed) << removed.error().message();
+  EXPECT_TRUE(fs::is_empty(home_ / "state/containers"));
+}
+
+TEST_F(Lifecycle, ReadsTheStateOfAnotherVersion) {
+  const std::string id = create("newer", "while :; do sleep 0.05; done", R"({"Memory":67108864})");
+  ASSERT_TRUE(all_->start("newer"));
+  const int pid = state("newer")["Pid"].get<int>();
+  all_.reset();
+  const fs::path file = home_ / "state/containers" / id / "state.json";
+  nlohmann::json stored = nlohmann::json::parse(std::ifstream(file));
+  stored["config"]["HostConfig"]["Init"] = true;         // refused at create
+  stored["config"]["HostConfig"]["Invented"] = "later";  // unknown
+  stored["config"]["Hibernates"] = 1;
+  std::ofstream(file) << stored;
+  open();
+  ASSERT_EQ(::kill(pid, 0), 0) << "the new agent killed it";
+  ASSERT_TRUE(all_->inspect("newer"));
+  EXPECT_EQ(state("newer")["Pid"], pid);
+  EXPECT_EQ((*all_->inspect("newer"))["HostConfig"]["Memory"], 67108864);
+}
+
 }  // namespace
 }  // namespace plimsoll::container

@@ -25,6 +25,16 @@ def ready(text):
     os.close(a.ready_fd)
 
 
+def hold(path):
+    """Waits while a test's file is there; another one says that this point was reached."""
+    if os.path.exists(path):
+        open(path + "-reached", "w").close()
+    while os.path.exists(path):
+        time.sleep(0.02)
+
+
+if not a.exec:
+    hold(a.bundle + "/hold-launch")
 if process["args"][0].startswith("/missing"):
     ready("error exec %s: No such file or directory" % process["args"][0])
     sys.exit(1)
@@ -104,6 +114,7 @@ def write_log(kind, text):
 def serve(client, kind, payload):
     global state, started
     if exit_text is not None and kind == RELEASE:
+        hold(a.dir + "/hold-release")
         send(client, OK, b"")
         sys.exit(0)
     if exit_text is not None:
