@@ -1,9 +1,15 @@
 // The insides of class Containers: the table of containers and what is done to them. One supervisor thread
-// hears the shims and restarts; callers' threads do the rest.
+// hears the ends; a few workers do what follows from them (chores.cpp); callers' threads do the rest.
 //
-// Locks: Item::busy (one launch, stop or removal at a time) before mutex_ (all data of items, never held
-// while waiting for a shim's process). The supervisor only tries `busy`, since who holds it may wait for the
-// supervisor.
+// Locks, in this order:
+//   Item::busy    one launch, stop, settling or removal of a container at a time; held for as long as that
+//                 takes. The supervisor never takes it, since who holds it may wait for the supervisor.
+//                 Workers only try it.
+//   naming_       one creation or renaming at a time; held while that is written.
+//   Item::saving  one writing of a state.json at a time, so that the newest is the last.
+//   mutex_        all data of items and sessions. The policy loop waits for it (identity()): it is never held
+//                 while a process is waited for or a disk written. Waiters, listeners of exits and of events
+//                 are called with it.
 #pragma once
 
 #include <atomic>
@@ -30,11 +36,12 @@ struct Waiter {
 
 struct Item {
   State state;
-  std::mutex busy;
+  std::mutex busy, saving;
   UniqueFd connection;  // to the shim; set while one is there
   FrameBuffer frames;
-  bool prepared = false;    // the shim is there, its process is made and does not run yet
-  bool ended_seen = false;  // the shim told the exit
+  bool prepared = false;                  // the shim is there, its process is made and does not run yet
+  std::optional<ExitRecord> ended_early;  // before start_item() has noted the start
+  bool unsettled = false;                 // ended, and settle() is to come
   Backoff backoff;
   std::optional<BootTime> restart_at, remove_at;
   std::vector<std::weak_ptr<Waiter>> waiters;
@@ -46,6 +53,7 @@ struct ExecSession {
   ExecConfig config;
   bool started = false, running = false;
   std::optional<int> exit_code;
+  bool unsettled = false;  // ended, and settle_exec() is to come
   int pid = 0;
   UniqueFd connection;
   FrameBuffer frames;
@@ -91,24 +99,25 @@ class Containers::Core {
   Events& events() { return events_; }
 
  private:
-  // paths.cpp
   std::string folder(const std::string& id) const { return paths_.state + "/containers/" + id; }
   std::string shim_dir(const std::string& id) const { return paths_.run + "/s/" + id; }
   std::string exec_dir(const std::string& id) const { return paths_.run + "/e/" + id; }
   std::string cgroup(const std::string& id) const { return paths_.cgroup_parent + "/" + id; }
-  Result<> link_shim_dir(const std::string& id) const;
 
   // core.cpp
+  Result<> link_shim_dir(const std::string& id) const;
   Result<ItemPtr> find(const std::string& name) const;  // takes mutex_
   Result<ItemPtr> find_locked(const std::string& name) const;
-  Result<> save(const Item& item) const;  // with mutex_ held
+  Result<> save(Item& item) const;  // takes Item::saving, mutex_
   void tell(const Item& item, const std::string& action, std::map<std::string, std::string> more = {});
   void tell_waiters(Item& item, bool removed);
   model::ContainerRef ref_of(const State& state) const;
 
   // lifecycle.cpp; `busy` held, mutex_ not
+  Result<> check_unused(const std::string& name) const;  // takes mutex_
   Result<> prepare(const ItemPtr& item);
   Result<> start_item(const ItemPtr& item);
+  void note_start(const ItemPtr& item);                        // takes mutex_
   void note_failed_start(Item& item, const std::string& why);  // with mutex_ held
   Result<bool> start_busy(const ItemPtr& item);                // what start() does
   Result<bool> stop_busy(const ItemPtr& item, std::optional<std::chrono::seconds> timeout,
@@ -129,16 +138,23 @@ class Containers::Core {
   void recover_execs();
   std::map<std::string, int> find_shims() const;  // by --dir
 
-  // supervise.cpp
+  // chores.cpp; `busy` held, mutex_ not, but for take_chore()
+  struct Chore;
+  void work();
+  // nullopt: nothing is due; `next` is when to look again, nullopt: when woken.
+  std::optional<Chore> take_chore(std::optional<std::chrono::nanoseconds>& next);
+  void do_chores(const ItemPtr& item);
+  void settle(const ItemPtr& item);
+  void settle_exec(const ExecSession& session);
+
+  // supervise.cpp; ended(), tell_exit() and exec_ended() with mutex_ held
   void supervise();
   void hear(int fd);
   void hear_exec(const std::string& id);
   void ended(const ItemPtr& item, const ExitRecord& record);
   void tell_exit(const State& state, const ExitRecord& record);
   ExitRecord read_exit(const std::string& id) const;
-  void run_timers();
   void reap();
-  int next_timeout() const;
   void wake() const;
   void exec_ended(ExecSession& session, int code);
 
@@ -149,8 +165,10 @@ class Containers::Core {
   UniqueFd lock_, epoll_, wake_;
   std::atomic<bool> leaving_ = false;
 
+  std::mutex naming_;
   mutable std::mutex mutex_;
-  mutable std::condition_variable changed_;
+  mutable std::condition_variable changed_;                       // a status
+  std::condition_variable due_;                                   // a chore, or leaving_
   std::map<std::string, ItemPtr> items_;                          // by id
   std::map<std::string, std::string> names_;                      // to ids
   std::map<std::string, std::shared_ptr<ExecSession>> sessions_;  // by exec id
@@ -160,6 +178,7 @@ class Containers::Core {
   std::optional<std::vector<model::EndedContainer>> untold_ =  // until the first listener is there
       std::vector<model::EndedContainer>();
   std::thread supervisor_;
+  std::vector<std::thread> workers_;
 };
 
 }  // namespace plimsoll::container

@@ -42,6 +42,16 @@ Result<> remove_folder(const std::string& path) {
 
 }  // namespace
 
+Result<> Containers::Core::check_unused(const std::string& name) const {
+  const std::lock_guard lock(mutex_);
+  const auto used = names_.find(name);
+  if (used == names_.end()) return {};
+  return fail("Conflict. The container name \"/" + name + "\" is already in use by container \"" +
+                  used->second +
+                  "\". You have to remove (or rename) that container to be able to reuse that name.",
+              ErrorKind::kConflict);
+}
+
 Result<Created> Containers::Core::create(Config config) {
   PLIMSOLL_ASSIGN(const image::Image image, images_.find(config.image));
   PLIMSOLL_ASSIGN(auto command, command_of(config, image.config));
@@ -58,14 +68,9 @@ Result<Created> Containers::Core::create(Config config) {
   item->state.path_and_args = std::move(command);
   item->state.created = clock_.wall();
 
-  const std::lock_guard lock(mutex_);
-  const std::string& name = item->state.config.name;
-  if (const auto used = names_.find(name); used != names_.end()) {
-    return fail("Conflict. The container name \"/" + name + "\" is already in use by container \"" +
-                    used->second +
-                    "\". You have to remove (or rename) that container to be able to reuse that name.",
-                ErrorKind::kConflict);
-  }
+  const std::lock_guard naming(naming_);
+  const std::string name = item->state.config.name;
+  PLIMSOLL_TRY(check_unused(name));
   PLIMSOLL_TRY(images_.pin(image.id, id));
   auto made = [&]() -> Result<> {
     for (const char* part : {"/rootfs", "/upper", "/work", "/shim"}) {
@@ -83,6 +88,7 @@ Result<Created> Containers::Core::create(Config config) {
     (void)remove_folder(folder(id));
     return std::unexpected(std::move(made).error());
   }
+  const std::lock_guard lock(mutex_);
   items_[id] = item;
   names_[name] = id;
   tell(*item, "create");
@@ -96,6 +102,7 @@ Result<> Containers::Core::prepare(const ItemPtr& item) {
     if (!item->unreadable.empty()) return fail(item->unreadable, ErrorKind::kConflict);
     state = item->state;
   }
+  settle(item);  // the shim of the run before
   const std::string home = folder(state.id);
   PLIMSOLL_TRY(link_shim_dir(state.id));
   for (const char* stale : {"/shim/exit.json", "/shim/shim.sock", "/shim/pid", "/shim/init"}) {
@@ -130,7 +137,7 @@ Result<> Containers::Core::prepare(const ItemPtr& item) {
     const std::lock_guard lock(mutex_);
     children_.insert(launched->shim);
     item->prepared = true;
-    item->ended_seen = false;
+    item->ended_early.reset();
     item->state.pid = launched->init;
   }
   if (auto heard = watch(item); !heard) {
@@ -178,14 +185,15 @@ Result<> Containers::Core::drop_shim(const ItemPtr& item) {
 
 void Containers::Core::note_failed_start(Item& item, const std::string& why) {
   State& state = item.state;
+  item.prepared = false;
+  item.restart_at.reset();
   const bool missing = why.find("No such file or directory") != std::string::npos ||
                        why.find("executable file not found") != std::string::npos;
   state.error = why;
   state.exit_code = missing ? 127 : why.find("Permission denied") != std::string::npos ? 126 : 128;
   const bool restarting = state.status == Status::kRestarting;
-  if (restarting) state.status = Status::kExited;
-  (void)save(item);
   if (!restarting) return;
+  state.status = Status::kExited;
   // Whoever waits for its end was told of none while it was to come back.
   tell(item, "die", {{"exitCode", std::to_string(state.exit_code)}});
   tell_waiters(item, false);
@@ -207,14 +215,23 @@ Result<> Containers::Core::start_item(const ItemPtr& item) {
       (void)drop_shim(item);
     }
   }
+  if (!started) {
+    {
+      const std::lock_guard lock(mutex_);
+      note_failed_start(*item, started.error().message());
+    }
+    (void)save(*item);
+    return started;
+  }
+  note_start(item);
+  return save(*item);
+}
+
+void Containers::Core::note_start(const ItemPtr& item) {
   const std::lock_guard lock(mutex_);
   State& state = item->state;
   item->prepared = false;
   item->restart_at.reset();
-  if (!started) {
-    note_failed_start(*item, started.error().message());
-    return started;
-  }
   item->remove_at.reset();  // after a failed start, one that removes itself still does
   state.status = Status::kRunning;
   state.error.clear();
@@ -222,13 +239,8 @@ Result<> Containers::Core::start_item(const ItemPtr& item) {
   state.exit_code = 0;
   state.oom_killed = false;
   state.stopped_by_user = false;
-  PLIMSOLL_TRY(save(*item));
   tell(*item, "start");
-  if (item->ended_seen) {
-    item->ended_seen = false;
-    ended(item, read_exit(state.id));
-  }
-  return {};
+  if (const auto record = std::exchange(item->ended_early, std::nullopt)) ended(item, *record);
 }
 
 Result<bool> Containers::Core::start_busy(const ItemPtr& item) {
@@ -260,16 +272,22 @@ bool Containers::Core::wait_stopped(const ItemPtr& item, std::optional<std::chro
 
 Result<bool> Containers::Core::stop_item(const ItemPtr& item, std::optional<std::chrono::seconds> timeout,
                                          int signal) {
+  bool running = false;
   {
     const std::lock_guard lock(mutex_);
     item->restart_at.reset();
     item->state.stopped_by_user = true;
+    running = item->state.status == Status::kRunning;
     if (item->state.status == Status::kRestarting) {
       item->state.status = Status::kExited;
+      item->unsettled = true;  // its root was kept mounted
       tell_waiters(*item, false);
     }
-    PLIMSOLL_TRY(save(*item));
-    if (item->state.status != Status::kRunning) return false;
+  }
+  PLIMSOLL_TRY(save(*item));
+  if (!running) {
+    settle(item);
+    return false;
   }
   const std::string dir = shim_dir(item->state.id);
   (void)ask_shim(dir, shim::FrameKind::kSignal, std::to_string(signal));
@@ -279,6 +297,7 @@ Result<bool> Containers::Core::stop_item(const ItemPtr& item, std::optional<std:
     (void)ask_shim(dir, shim::FrameKind::kKillAll, "");
     if (!wait_stopped(item, kDeath)) return fail("the container did not end after SIGKILL");
   }
+  settle(item);
   const std::lock_guard lock(mutex_);
   tell(*item, "stop");
   return true;
@@ -307,6 +326,7 @@ Result<bool> Containers::Core::stop(const std::string& name, std::optional<std::
 Result<> Containers::Core::kill(const std::string& name, const std::string& signal) {
   PLIMSOLL_ASSIGN(const int number, signal_from(signal.empty() ? "SIGKILL" : signal));
   PLIMSOLL_ASSIGN(const ItemPtr item, find(name));
+  bool meant_to_end = false;
   {
     const std::lock_guard lock(mutex_);
     if (item->state.status != Status::kRunning)
@@ -314,11 +334,10 @@ Result<> Containers::Core::kill(const std::string& name, const std::string& sign
     const int stop_signal =
         signal_from(item->state.config.stop_signal.empty() ? "SIGTERM" : item->state.config.stop_signal)
             .value_or(SIGTERM);
-    if (number == SIGKILL || number == stop_signal) {
-      item->state.stopped_by_user = true;
-      PLIMSOLL_TRY(save(*item));
-    }
+    meant_to_end = number == SIGKILL || number == stop_signal;
+    if (meant_to_end) item->state.stopped_by_user = true;
   }
+  if (meant_to_end) PLIMSOLL_TRY(save(*item));
   PLIMSOLL_TRY(ask_shim(shim_dir(item->state.id), shim::FrameKind::kSignal, std::to_string(number)));
   const std::lock_guard lock(mutex_);
   tell(*item, "kill", {{"signal", std::to_string(number)}});
@@ -362,9 +381,10 @@ Result<> Containers::Core::remove_item(const ItemPtr& item) {
     const std::lock_guard lock(mutex_);
     item->state.status = Status::kRemoving;
     item->remove_at.reset();
-    PLIMSOLL_TRY(save(*item));
     prepared = item->prepared;
   }
+  PLIMSOLL_TRY(save(*item));
+  settle(item);
   if (prepared) PLIMSOLL_TRY(drop_shim(item));
   PLIMSOLL_TRY(image::unmount(folder(id) + "/rootfs"));
   PLIMSOLL_TRY(kernel::remove_cgroup_tree(paths_.cgroup_root + cgroup(id)));
@@ -379,8 +399,9 @@ Result<> Containers::Core::remove_item(const ItemPtr& item) {
   const std::lock_guard lock(mutex_);
   items_.erase(id);
   names_.erase(item->state.config.name);
-  std::erase_if(sessions_,
-                [&](const auto& one) { return one.second->container == id && !one.second->running; });
+  std::erase_if(sessions_, [&](const auto& one) {
+    return one.second->container == id && !one.second->running && !one.second->unsettled;
+  });
   tell_waiters(*item, true);
   tell(*item, "destroy");
   changed_.notify_all();

@@ -21,6 +21,8 @@ namespace plimsoll::container {
 namespace {
 
 namespace fs = std::filesystem;
+// A launch or a release that hangs must not keep the others from theirs.
+constexpr int kWorkers = 4;
 
 Result<> make_folder(const std::string& path, unsigned mode) {
   std::error_code error;
@@ -99,11 +101,17 @@ Result<> Containers::Core::open() {
     return fail_errno("watch an eventfd");
   PLIMSOLL_TRY(recover());
   supervisor_ = std::thread([this] { supervise(); });
+  for (int i = 0; i < kWorkers; ++i) workers_.emplace_back([this] { work(); });
   return {};
 }
 
 Containers::Core::~Core() {
-  leaving_ = true;
+  {
+    const std::lock_guard lock(mutex_);
+    leaving_ = true;
+  }
+  due_.notify_all();
+  for (std::thread& worker : workers_) worker.join();
   if (supervisor_.joinable()) {
     wake();
     supervisor_.join();
@@ -173,7 +181,7 @@ Result<> Containers::Core::recover_item(const std::string& id, const std::map<st
   PLIMSOLL_TRY(link_shim_dir(id));
   PLIMSOLL_TRY(adopt(item, shims));
   State& state = item->state;
-  if (state.status == Status::kRemoving) return remove_item(item);
+  if (state.status == Status::kRemoving) item->remove_at = clock_.boot();
   if (state.status == Status::kRestarting) item->restart_at = clock_.boot();
   if (state.status == Status::kExited && state.config.auto_remove && state.started)
     item->remove_at = clock_.boot();

@@ -243,6 +243,34 @@ TEST_F(Lifecycle, TellsTheWaiterThatARestartFailed) {
   EXPECT_EQ(std::ranges::count_if(all_->events({}), is_end), 2);
 }
 
+TEST_F(Lifecycle, HearsEndsDuringASlowRestart) {
+  const std::string slow = create("slow", "exit 1", R"({"RestartPolicy":{"Name":"always"}})");
+  create("other", "while :; do sleep 0.05; done");
+  ASSERT_TRUE(all_->start("other"));
+  ASSERT_TRUE(all_->start("slow"));
+  const fs::path hold = home_ / "state/containers" / slow / "hold-launch";
+  std::ofstream(hold) << "";
+  ASSERT_TRUE(until([&] { return fs::exists(hold.string() + "-reached"); }));
+  auto ended = std::async(std::launch::async, [&] { return all_->stop("other", 0s).has_value(); });
+  EXPECT_EQ(ended.wait_for(10s), std::future_status::ready);
+  fs::remove(hold);
+  EXPECT_TRUE(ended.get());
+}
+
+TEST_F(Lifecycle, TellsIdentitiesWhileAShimIsSlowToGo) {
+  const std::string id = create("stuck", "sleep 0.5; exit 1");
+  const fs::path hold = home_ / "state/containers" / id / "shim/hold-release";
+  std::ofstream(hold) << "";
+  ASSERT_TRUE(all_->start("stuck"));
+  ASSERT_TRUE(until([&] { return fs::exists(hold.string() + "-reached"); }));
+  auto known = std::async(std::launch::async, [&] {
+    return all_->identity(id).has_value() && state("stuck")["Status"] == "exited";
+  });
+  EXPECT_EQ(known.wait_for(10s), std::future_status::ready);
+  fs::remove(hold);
+  EXPECT_TRUE(known.get());
+}
+
 TEST_F(Lifecycle, AttachesBeforeTheStart) {
   create("talk", "echo hello; exit 0");
   auto socket = all_->attach("talk", {});
@@ -278,7 +306,7 @@ TEST_F(Lifecycle, Executes) {
   ASSERT_TRUE(socket) << socket.error().message();
   ASSERT_TRUE(until([&] { return (*all_->exec_inspect(*id))["Running"] == false; }));
   EXPECT_EQ((*all_->exec_inspect(*id))["ExitCode"], 9);
-  EXPECT_TRUE(fs::is_empty(home_ / "run/e"));
+  EXPECT_TRUE(until([&] { return fs::is_empty(home_ / "run/e"); }));
 }
 
 TEST_F(Lifecycle, TwoAgentsAreRefused) {
