@@ -128,6 +128,10 @@ class Containers::Core {
   bool wait_stopped(const ItemPtr& item, std::optional<std::chrono::nanoseconds> ceiling);
   Result<> watch(const ItemPtr& item);
 
+  // exec.cpp; mutex_ not held
+  Result<> launch_exec(const ExecSession& session, const State& state);
+  Result<UniqueFd> run_exec(ExecSession& session);
+
   // recovery.cpp
   Result<> take_lock();
   Result<> make_cgroups() const;

@@ -170,13 +170,7 @@ Result<> Containers::Core::drop_shim(const ItemPtr& item) {
     item->prepared = false;
     item->state.pid = 0;
   }
-  if (auto socket = connect_shim(shim_dir(id)); socket) {
-    // The shim tells the end of its process to this connection.
-    (void)send_frame(socket->get(), shim::FrameKind::kKillAll, "");
-    for (auto answer = await_answer(socket->get(), kDeath); answer;)
-      answer = await_answer(socket->get(), kDeath);
-  }
-  auto released = release_shim(shim_dir(id));
+  auto released = end_shim(shim_dir(id), kDeath);
   std::error_code ignored;
   std::filesystem::remove(folder(id) + "/shim/exit.json", ignored);
   PLIMSOLL_TRY(image::unmount(folder(id) + "/rootfs"));

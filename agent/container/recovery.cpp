@@ -258,11 +258,7 @@ void Containers::Core::recover_execs() {
       sessions_[id] = session;
       continue;
     }
-    if (answer && socket) {
-      (void)send_frame(socket->get(), shim::FrameKind::kKillAll, "");
-      (void)await_answer(socket->get(), std::chrono::seconds(5));
-    }
-    (void)release_shim(exec_dir(id));
+    (void)end_shim(exec_dir(id), std::chrono::seconds(5));
     std::error_code ignored;
     fs::remove_all(exec_dir(id), ignored);
   }

@@ -309,6 +309,25 @@ TEST_F(Lifecycle, Executes) {
   EXPECT_TRUE(until([&] { return fs::is_empty(home_ / "run/e"); }));
 }
 
+TEST_F(Lifecycle, LeavesNoShimOfAnExecThatDidNotStart) {
+  create("host", "sleep 100");
+  ASSERT_TRUE(all_->start("host"));
+  const auto id = all_->exec_create("host", *parse_exec(R"({"Cmd":["/bin/sleep","100"]})"));
+  ASSERT_TRUE(id);
+  const fs::path folder = home_ / "run/e" / *id;
+  fs::create_directories(folder);
+  std::ofstream(folder / "refuse-start") << "";
+  EXPECT_FALSE(all_->exec_start(*id, true));
+  EXPECT_FALSE(fs::exists(folder));
+  const std::string processes = "/proc";
+  EXPECT_TRUE(until([&] {  // it ends by itself, a moment after it is let go of
+    return std::ranges::none_of(fs::directory_iterator(processes), [&](const auto& entry) {
+      std::ifstream file(entry.path() / "cmdline");
+      return std::string(std::istreambuf_iterator<char>(file), {}).contains(folder.string());
+    });
+  }));
+}
+
 TEST_F(Lifecycle, TwoAgentsAreRefused) {
   const auto second = Containers::open(paths(), *store_, clock_);
   ASSERT_FALSE(second);
