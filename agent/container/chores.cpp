@@ -49,9 +49,13 @@ std::optional<Containers::Core::Chore> Containers::Core::take_chore(
     if (std::exchange(session->unsettled, false)) return Chore{session, nullptr, {}};
   }
   const BootTime now = clock_.boot();
+  forget_sessions(now);
   const auto look_in = [&next](std::chrono::nanoseconds wait) {
     next = std::min({next.value_or(kMostSleep), wait, kMostSleep});
   };
+  for (const auto& [id, session] : sessions_) {
+    if (session->forget_at) look_in(*session->forget_at - now);
+  }
   for (const auto& [id, item] : items_) {
     bool due = item->unsettled;
     for (const auto& when : {item->restart_at, item->remove_at}) {
@@ -64,6 +68,13 @@ std::optional<Containers::Core::Chore> Containers::Core::take_chore(
     look_in(kRetry);
   }
   return std::nullopt;
+}
+
+void Containers::Core::forget_sessions(BootTime now) {
+  std::erase_if(sessions_, [now](const auto& one) {
+    const auto& session = *one.second;
+    return !session.unsettled && session.forget_at && *session.forget_at <= now;
+  });
 }
 
 void Containers::Core::do_chores(const ItemPtr& item) {

@@ -29,6 +29,8 @@
 
 namespace plimsoll::container {
 
+constexpr std::chrono::minutes kSessionKept{5};  // one that ended or was never started, as in Docker
+
 struct Waiter {
   WaitCondition condition;
   std::function<void(int)> done;
@@ -53,7 +55,8 @@ struct ExecSession {
   ExecConfig config;
   bool started = false, running = false;
   std::optional<int> exit_code;
-  bool unsettled = false;  // ended, and settle_exec() is to come
+  bool unsettled = false;             // ended, and settle_exec() is to come
+  std::optional<BootTime> forget_at;  // while it is not under way
   int pid = 0;
   UniqueFd connection;
   FrameBuffer frames;
@@ -149,6 +152,7 @@ class Containers::Core {
   std::optional<Chore> take_chore(std::optional<std::chrono::nanoseconds>& next);
   void do_chores(const ItemPtr& item);
   void settle(const ItemPtr& item);
+  void forget_sessions(BootTime now);  // with mutex_ held
   void settle_exec(const ExecSession& session);
 
   // supervise.cpp; ended(), tell_exit() and exec_ended() with mutex_ held

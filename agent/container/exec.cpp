@@ -65,7 +65,9 @@ Result<std::string> Containers::Core::exec_create(const std::string& name, const
   session->id = id;
   session->container = item->state.id;
   session->config = config;
+  session->forget_at = clock_.boot() + kSessionKept;
   sessions_[id] = session;
+  due_.notify_one();  // who keeps the time
   tell(*item, "exec_create: " + config.cmd[0], {{"execID", id}});
   return id;
 }
@@ -83,6 +85,7 @@ Result<UniqueFd> Containers::Core::exec_start(const std::string& id, bool detach
       return fail("container " + session->container + " is not running", ErrorKind::kConflict);
     if (session->started) return fail("exec " + id + " has been started already", ErrorKind::kConflict);
     session->started = true;
+    session->forget_at.reset();
     state = item->second->state;
   }
   auto client = [&]() -> Result<UniqueFd> {
@@ -94,6 +97,8 @@ Result<UniqueFd> Containers::Core::exec_start(const std::string& id, bool detach
     std::error_code ignored;
     std::filesystem::remove_all(exec_dir(id), ignored);
     const std::lock_guard lock(mutex_);
+    session->forget_at = clock_.boot() + kSessionKept;
+    due_.notify_one();
     session->exit_code = client.error().message().find("Permission denied") != std::string::npos ? 126 : 127;
     return client;
   }

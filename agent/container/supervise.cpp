@@ -166,6 +166,7 @@ void Containers::Core::exec_ended(ExecSession& session, int code) {
   session.running = false;
   session.exit_code = code;
   session.unsettled = true;
+  session.forget_at = clock_.boot() + kSessionKept;
   changed_.notify_all();
   due_.notify_one();
   if (const auto item = items_.find(session.container); item != items_.end()) {

@@ -48,6 +48,16 @@ std::string empty_tar() {
   return tar;
 }
 
+class LateClock final : public Clock {
+ public:
+  WallTime wall() const override { return clock_.wall() + later.load(); }
+  BootTime boot() const override { return clock_.boot() + later.load(); }
+  std::atomic<std::chrono::nanoseconds> later{0ns};
+
+ private:
+  SystemClock clock_;
+};
+
 class Lifecycle : public testing::Test {
  protected:
   void SetUp() override {
@@ -135,7 +145,7 @@ class Lifecycle : public testing::Test {
     return out;
   }
 
-  SystemClock clock_;
+  LateClock clock_;
   fs::path home_;
   std::unique_ptr<image::Store> store_;
   std::unique_ptr<Containers> all_;
@@ -307,6 +317,25 @@ TEST_F(Lifecycle, Executes) {
   ASSERT_TRUE(until([&] { return (*all_->exec_inspect(*id))["Running"] == false; }));
   EXPECT_EQ((*all_->exec_inspect(*id))["ExitCode"], 9);
   EXPECT_TRUE(until([&] { return fs::is_empty(home_ / "run/e"); }));
+}
+
+TEST_F(Lifecycle, ForgetsExecSessionsAfterAWhile) {
+  create("host", "sleep 100");
+  ASSERT_TRUE(all_->start("host"));
+  const auto session = [&](const std::string& script) {
+    const nlohmann::json body = {{"Cmd", {"/bin/sh", "-c", script}}};
+    return all_->exec_create("host", *parse_exec(body.dump())).value_or("");
+  };
+  const std::string never = session("exit 1"), ended = session("exit 9"), runs = session("sleep 100");
+  ASSERT_TRUE(all_->exec_start(ended, true));
+  ASSERT_TRUE(all_->exec_start(runs, true));
+  ASSERT_TRUE(all_->exec_wait(ended, 60s));
+  clock_.later = 4min;
+  std::this_thread::sleep_for(1500ms);  // the workers look each second
+  EXPECT_EQ((*all_->exec_inspect(ended))["ExitCode"], 9);
+  clock_.later = 6min;
+  EXPECT_TRUE(until([&] { return !all_->exec_inspect(ended) && !all_->exec_inspect(never); }));
+  EXPECT_EQ((*all_->exec_inspect(runs))["Running"], true);
 }
 
 TEST_F(Lifecycle, LeavesNoShimOfAnExecThatDidNotStart) {
