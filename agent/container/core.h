@@ -42,6 +42,7 @@ struct Item {
   UniqueFd connection;  // to the shim; set while one is there
   FrameBuffer frames;
   bool prepared = false;                  // the shim is there, its process is made and does not run yet
+  bool start_guessed = false;             // found running by adopt(), which cannot know since when
   std::optional<ExitRecord> ended_early;  // before start_item() has noted the start
   bool unsettled = false;                 // ended, and settle() is to come
   Backoff backoff;

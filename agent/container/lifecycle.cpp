@@ -232,7 +232,8 @@ void Containers::Core::note_start(const ItemPtr& item) {
   state.started = clock_.wall();
   state.exit_code = 0;
   state.oom_killed = false;
-  state.stopped_by_user = false;
+  state.stopped_by_user = state.stopping = false;
+  item->start_guessed = false;
   tell(*item, "start");
   if (const auto record = std::exchange(item->ended_early, std::nullopt)) ended(item, *record);
 }
@@ -270,8 +271,8 @@ Result<bool> Containers::Core::stop_item(const ItemPtr& item, std::optional<std:
   {
     const std::lock_guard lock(mutex_);
     item->restart_at.reset();
-    item->state.stopped_by_user = true;
     running = item->state.status == Status::kRunning;
+    (running ? item->state.stopping : item->state.stopped_by_user) = true;
     if (item->state.status == Status::kRestarting) {
       item->state.status = Status::kExited;
       item->unsettled = true;  // its root was kept mounted
@@ -329,7 +330,7 @@ Result<> Containers::Core::kill(const std::string& name, const std::string& sign
         signal_from(item->state.config.stop_signal.empty() ? "SIGTERM" : item->state.config.stop_signal)
             .value_or(SIGTERM);
     meant_to_end = number == SIGKILL || number == stop_signal;
-    if (meant_to_end) item->state.stopped_by_user = true;
+    if (meant_to_end) item->state.stopping = true;
   }
   if (meant_to_end) PLIMSOLL_TRY(save(*item));
   PLIMSOLL_TRY(ask_shim(shim_dir(item->state.id), shim::FrameKind::kSignal, std::to_string(number)));

@@ -209,9 +209,12 @@ Result<> Containers::Core::adopt(const ItemPtr& item, const std::map<std::string
     if (answer && answer->starts_with("running") && state.status != Status::kRemoving) {
       if (!was_running) {  // killed between the start and the note of it
         state.status = Status::kRunning;
-        state.started = clock_.wall();
+        state.started = clock_.wall();  // the exit will tell better
+        item->start_guessed = true;
         state.stopped_by_user = false;
       }
+      // Who asked for its end heard a failure, and nobody is left to see to it.
+      state.stopping = false;
       if (const auto pid = parse_u64(answer->substr(answer->find(' ') + 1)))
         state.pid = static_cast<int>(*pid);
       PLIMSOLL_TRY(save(*item));

@@ -69,6 +69,7 @@ std::string to_json(const State& state) {
                     {"restarts", state.restarts},
                     {"failures", state.failures},
                     {"stoppedByUser", state.stopped_by_user},
+                    {"stopping", state.stopping},
                     {"cpuUsageUsec", state.usage.cpu_usec},
                     {"cpuUserUsec", state.usage.cpu_user_usec},
                     {"cpuSystemUsec", state.usage.cpu_system_usec},
@@ -99,6 +100,7 @@ Result<State> parse_state(const std::string& text, std::vector<std::string>& for
   state.restarts = static_cast<std::uint32_t>(in.natural("restarts"));
   state.failures = static_cast<int>(in.natural("failures"));
   state.stopped_by_user = in.boolean("stoppedByUser");
+  state.stopping = in.boolean("stopping");
   state.usage = {.cpu_usec = static_cast<std::uint64_t>(in.natural("cpuUsageUsec")),
                  .cpu_user_usec = static_cast<std::uint64_t>(in.natural("cpuUserUsec")),
                  .cpu_system_usec = static_cast<std::uint64_t>(in.natural("cpuSystemUsec")),

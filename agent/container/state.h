@@ -40,6 +40,7 @@ struct State {
   std::uint32_t restarts = 0;
   int failures = 0;              // in a row, for the backoff
   bool stopped_by_user = false;  // `unless-stopped` stays down over a restart of the agent
+  bool stopping = false;         // the end that comes is the user's; not once another agent finds it running
   Usage usage;                   // of the last run, known at its end
 };
 

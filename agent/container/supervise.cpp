@@ -113,6 +113,9 @@ void Containers::Core::ended(const ItemPtr& item, const ExitRecord& record) {
   state.usage = record.usage;
   state.finished = record.exited;
   state.pid = 0;
+  if (std::exchange(state.stopping, false)) state.stopped_by_user = true;
+  if (std::exchange(item->start_guessed, false) && record.started != WallTime{})
+    state.started = record.started;
   const Nanoseconds ran = record.exited - state.started.value_or(record.exited);
   item->backoff.restore(state.failures);
   const auto again = item->backoff.next(state.config.restart, {state.exit_code, state.stopped_by_user, ran});

@@ -17,6 +17,7 @@
 #include <thread>
 
 #include "agent/base/clock.h"
+#include "agent/base/rfc3339.h"
 #include "agent/container/shim_client.h"
 #include "agent/image/store.h"
 
@@ -394,6 +395,54 @@ TEST_F(Lifecycle, FindsThemAgain) {
   EXPECT_FALSE(fs::exists(home_ / "state/containers/half-made"));
   ASSERT_TRUE(all_->kill("goes-on"));
   EXPECT_EQ(wait_for("goes-on"), 137);
+}
+
+TEST_F(Lifecycle, ForgetsAStopThatTheAgentDidNotOutlive) {
+  const std::string go = home_ / "go";
+  const std::string id = create(
+      "deaf", "trap '' TERM; touch " + go + "-deaf; while [ ! -e " + go + " ]; do sleep 0.05; done; rm " + go,
+      R"({"RestartPolicy":{"Name":"always"}})");
+  ASSERT_TRUE(all_->start("deaf"));
+  ASSERT_TRUE(until([&] { return fs::exists(go + "-deaf"); }));
+  ASSERT_TRUE(all_->kill("deaf", "SIGTERM"));
+  all_.reset();
+  open();
+  ASSERT_EQ(state("deaf")["Status"], "running");
+  std::ofstream(go) << "";
+  EXPECT_TRUE(until([&] { return (*all_->inspect("deaf"))["RestartCount"] == 1; }));
+  // But the end that a stop asked for is the user's, whoever hears it.
+  ASSERT_TRUE(until([&] { return state("deaf")["Status"] == "running"; }));
+  ASSERT_TRUE(until([&] { return !fs::exists(go); }));
+  all_.reset();
+  const fs::path file = home_ / "state/containers" / id / "state.json";
+  nlohmann::json stored = nlohmann::json::parse(std::ifstream(file));
+  stored["stopping"] = true;
+  std::ofstream(file) << stored;
+  std::ofstream(go) << "";
+  ASSERT_TRUE(until([&] { return fs::exists(home_ / "state/containers" / id / "shim/exit.json"); }));
+  open();
+  std::this_thread::sleep_for(300ms);
+  EXPECT_EQ(state("deaf")["Status"], "exited");
+}
+
+TEST_F(Lifecycle, TellsTheStartOfOneFoundRunningAtItsEnd) {
+  const std::string go = home_ / "go";
+  const std::string id = create("found", "while [ ! -e " + go + " ]; do sleep 0.05; done");
+  ASSERT_TRUE(all_->start("found"));
+  all_.reset();
+  const fs::path file = home_ / "state/containers" / id / "state.json";
+  nlohmann::json stored = nlohmann::json::parse(std::ifstream(file));
+  const std::string started = stored["started"].get<std::string>();
+  stored["status"] = "created";  // killed between the start and the note of it
+  stored["started"] = nullptr;
+  std::ofstream(file) << stored;
+  std::this_thread::sleep_for(2s);
+  open();
+  EXPECT_EQ(state("found")["Status"], "running");
+  std::ofstream(go) << "";
+  EXPECT_EQ(wait_for("found"), 0);
+  const auto moment = [](const std::string& when) { return *parse_rfc3339(when); };
+  EXPECT_LT(moment(state("found")["StartedAt"]) - moment(started), 1s);
 }
 
 TEST_F(Lifecycle, KeepsARunningContainerWhoseStateCannotBeRead) {
