@@ -127,5 +127,15 @@ TEST(Bundle, CombinesImageAndRequestAsDocker) {
   EXPECT_EQ(merged_env({"A=1", "B=2"}, {"B=3", "A", "C=4"}), (std::vector<std::string>{"B=3", "C=4"}));
 }
 
+TEST(Bundle, RefusesACpuLimitThatWouldBeNone) {
+  Config config;
+  config.limits.nano_cpus = 9'999;
+  const auto spec = make_spec(std::string(64, 'a'), config, {"x"},
+                              {.rootfs = testing::TempDir(), .folder = testing::TempDir(), .cgroup = "/x"});
+  ASSERT_FALSE(spec);
+  EXPECT_EQ(spec.error().kind(), ErrorKind::kInvalid);
+  EXPECT_THAT(spec.error().message(), HasSubstr("NanoCpus"));
+}
+
 }  // namespace
 }  // namespace plimsoll::container
