@@ -179,9 +179,14 @@ Result<> Containers::Core::recover_item(const std::string& id, const std::map<st
     log::warning(item->state.config.name + ": its image is gone: " + pinned.error().message());
   item->backoff.restore(item->state.failures);
   PLIMSOLL_TRY(link_shim_dir(id));
-  PLIMSOLL_TRY(adopt(item, shims));
   State& state = item->state;
-  if (state.status == Status::kRemoving) item->remove_at = clock_.boot();
+  const bool removing = state.status == Status::kRemoving;
+  PLIMSOLL_TRY(adopt(item, shims));
+  if (removing) {  // whatever end was found
+    state.status = Status::kRemoving;
+    item->restart_at.reset();
+    item->remove_at = clock_.boot();
+  }
   if (state.status == Status::kRestarting) item->restart_at = clock_.boot();
   if (state.status == Status::kExited && state.config.auto_remove && state.started)
     item->remove_at = clock_.boot();

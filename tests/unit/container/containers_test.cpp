@@ -445,6 +445,22 @@ TEST_F(Lifecycle, TellsTheStartOfOneFoundRunningAtItsEnd) {
   EXPECT_LT(moment(state("found")["StartedAt"]) - moment(started), 1s);
 }
 
+TEST_F(Lifecycle, GoesOnWithARemovalWhoseShimIsLeft) {
+  const std::string go = home_ / "go";
+  const std::string id = create("going", "while [ ! -e " + go + " ]; do sleep 0.05; done");
+  ASSERT_TRUE(all_->start("going"));
+  all_.reset();
+  const fs::path folder = home_ / "state/containers" / id;
+  nlohmann::json stored = nlohmann::json::parse(std::ifstream(folder / "state.json"));
+  stored["status"] = "removing";
+  std::ofstream(folder / "state.json") << stored;
+  std::ofstream(go) << "";
+  ASSERT_TRUE(until([&] { return fs::exists(folder / "shim/exit.json"); }));
+  open();
+  EXPECT_TRUE(until([&] { return !all_->inspect("going"); }));
+  EXPECT_FALSE(fs::exists(folder));
+}
+
 TEST_F(Lifecycle, KeepsARunningContainerWhoseStateCannotBeRead) {
   const std::string id = create("torn", "while :; do sleep 0.05; done");
   ASSERT_TRUE(all_->start("torn"));
