@@ -19,7 +19,7 @@ oci::Resources& resources_of(oci::Spec& spec) {
   return spec.linux_.resources ? *spec.linux_.resources : spec.linux_.resources.emplace();
 }
 
-void set_limits(const Limits& limits, oci::Resources& out) {
+Result<> set_limits(const Limits& limits, oci::Resources& out) {
   if (limits.memory.value != 0 || limits.memory_reservation.value != 0) {
     oci::MemoryResources& memory = out.memory.emplace();
     if (limits.memory.value != 0) {
@@ -32,7 +32,9 @@ void set_limits(const Limits& limits, oci::Resources& out) {
   }
   oci::CpuResources cpu;
   if (limits.nano_cpus > 0) {
-    constexpr std::int64_t kPeriod = 100'000, kNanoCpusAMicrosecond = 10'000;
+    constexpr std::int64_t kPeriod = 100'000, kNanoCpusAMicrosecond = 10'000, kLeastNanoCpus = 10'000'000;
+    // The kernel's least quota is 1 ms. Less would be refused by it, and a quota of 0 be no limit at all.
+    if (limits.nano_cpus < kLeastNanoCpus) return invalid("NanoCpus: the least limit is 0.01 cores");
     cpu.period = kPeriod;
     cpu.quota = limits.nano_cpus / kNanoCpusAMicrosecond;
   }
@@ -43,6 +45,7 @@ void set_limits(const Limits& limits, oci::Resources& out) {
   cpu.mems = limits.cpuset_mems;
   if (cpu != oci::CpuResources{}) out.cpu = cpu;
   if (limits.pids > 0) out.pids_limit = limits.pids;
+  return {};
 }
 
 Result<oci::Mount> mount_of(const MountPoint& mount) {
@@ -185,7 +188,7 @@ Result<oci::Spec> make_spec(const std::string& id, const Config& config,
   PLIMSOLL_ASSIGN(const Identity identity, find_user(paths.rootfs, config.user, config.group_add));
   oci::Process& process = spec.process ? *spec.process : spec.process.emplace();
   set_process(config, command, identity, hostname, process);
-  set_limits(config.limits, resources_of(spec));
+  PLIMSOLL_TRY(set_limits(config.limits, resources_of(spec)));
   set_namespaces(config, spec);
   spec.linux_.sysctl = config.sysctls;
   for (oci::Mount& mount : spec.mounts) {

@@ -275,12 +275,10 @@ void read_endpoints(const Members& in) {
   }
 }
 
-}  // namespace
-
-Result<Config> config_from_json(const json& document) {
+Result<Config> read_config(const json& document, std::vector<std::string>* forgiven) {
   std::optional<Error> error;
   Config config;
-  const Members in(&document, "", error);
+  const Members in(&document, "", error, forgiven);
   read_process(in, config);
   const Members host = in.inside("HostConfig");
   read_host(host, config);
@@ -290,6 +288,14 @@ Result<Config> config_from_json(const json& document) {
   in.refuse_rest({"OnBuild", "ArgsEscaped"});
   if (error) return std::unexpected(std::move(*error));
   return config;
+}
+
+}  // namespace
+
+Result<Config> config_from_json(const json& document) { return read_config(document, nullptr); }
+
+Result<Config> stored_config(const json& document, std::vector<std::string>& forgiven) {
+  return read_config(document, &forgiven);
 }
 
 }  // namespace plimsoll::container

@@ -13,6 +13,10 @@ namespace plimsoll::container {
 // cannot hold (yet) is refused with kUnsupported, never skipped. The name is the caller's to set.
 Result<Config> config_from_json(const nlohmann::json& document);
 
+// The same of a document that an agent has stored, maybe one of another version: what is refused at create
+// (unknown, unsupported, out of range) goes to `forgiven`, a line each. Such a container may be running.
+Result<Config> stored_config(const nlohmann::json& document, std::vector<std::string>& forgiven);
+
 // Docker's Config and HostConfig objects, as inspect shows them.
 nlohmann::json config_to_json(const Config& config);
 nlohmann::json host_config_to_json(const Config& config);

@@ -6,12 +6,12 @@
 //   containers/ID/state.json     the truth; replaced atomically
 //   containers/ID/rootfs, upper, work, config.json   the OCI bundle and its overlay
 //   containers/ID/shim/          the shim's folder: socket, log, exit.json
-// and Paths::run/exec/EXEC_ID/   the shim's folder of one exec session.
+// and Paths::run/e/EXEC_ID/   the shim's folder of one exec session.
 //
 // NAME arguments take a name (with or without "/"), an id or its unique prefix. kNotFound: "No such
 // container: x". kConflict: the state forbids it. All calls are thread-safe; those that launch or stop block
-// until it is done. Callbacks run on the supervisor's thread, must not block and must not call back into this
-// class.
+// until it is done. Callbacks run on a thread of this class or of a caller, must not block and must not call
+// back into this class.
 #pragma once
 
 #include <chrono>

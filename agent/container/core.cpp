@@ -52,8 +52,16 @@ Result<State> Containers::Core::state_of(const std::string& name) const {
   return item->state;
 }
 
-Result<> Containers::Core::save(const Item& item) const {
-  return kernel::replace_file(folder(item.state.id) + "/state.json", to_json(item.state));
+Result<> Containers::Core::save(Item& item) const {
+  const std::lock_guard saving(item.saving);
+  State state;
+  {
+    const std::lock_guard lock(mutex_);
+    // Another version of the agent may understand what is there.
+    if (!item.unreadable.empty() && item.state.status != Status::kRemoving) return {};
+    state = item.state;
+  }
+  return kernel::replace_file(folder(state.id) + "/state.json", to_json(state));
 }
 
 void Containers::Core::tell(const Item& item, const std::string& action,
@@ -156,17 +164,30 @@ Result<> Containers::Core::resize(const std::string& name, int rows, int columns
 Result<> Containers::Core::rename(const std::string& name, const std::string& new_name) {
   PLIMSOLL_TRY(check_name(new_name));
   const std::string fresh = new_name.starts_with('/') ? new_name.substr(1) : new_name;
+  const std::lock_guard naming(naming_);
+  ItemPtr item;
+  std::string old;
+  {
+    const std::lock_guard lock(mutex_);
+    PLIMSOLL_ASSIGN(item, find_locked(name));
+    if (!item->unreadable.empty()) return fail(item->unreadable, ErrorKind::kConflict);
+    if (item->state.status == Status::kRemoving)
+      return fail("the container is being removed", ErrorKind::kConflict);
+    if (const auto used = names_.find(fresh); used != names_.end())
+      return fail("the name \"" + fresh + "\" is in use by container " + used->second, ErrorKind::kConflict);
+    old = std::exchange(item->state.config.name, fresh);
+    names_.erase(old);
+    names_[fresh] = item->state.id;
+  }
+  auto saved = save(*item);
   const std::lock_guard lock(mutex_);
-  PLIMSOLL_ASSIGN(const ItemPtr item, find_locked(name));
-  if (const auto used = names_.find(fresh); used != names_.end())
-    return fail("the name \"" + fresh + "\" is in use by container " + used->second, ErrorKind::kConflict);
-  const std::string old = std::exchange(item->state.config.name, fresh);
-  if (auto saved = save(*item); !saved) {
+  if (!items_.contains(item->state.id)) return fail("No such container: " + old, ErrorKind::kNotFound);
+  if (!saved) {
+    names_.erase(fresh);
+    names_[old] = item->state.id;
     item->state.config.name = old;
     return saved;
   }
-  names_.erase(old);
-  names_[fresh] = item->state.id;
   tell(*item, "rename", {{"oldName", "/" + old}});
   return {};
 }

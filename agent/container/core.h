@@ -1,9 +1,15 @@
 // The insides of class Containers: the table of containers and what is done to them. One supervisor thread
-// hears the shims and restarts; callers' threads do the rest.
+// hears the ends; a few workers do what follows from them (chores.cpp); callers' threads do the rest.
 //
-// Locks: Item::busy (one launch, stop or removal at a time) before mutex_ (all data of items, never held
-// while waiting for a shim's process). The supervisor only tries `busy`, since who holds it may wait for the
-// supervisor.
+// Locks, in this order:
+//   Item::busy    one launch, stop, settling or removal of a container at a time; held for as long as that
+//                 takes. The supervisor never takes it, since who holds it may wait for the supervisor.
+//                 Workers only try it.
+//   naming_       one creation or renaming at a time; held while that is written.
+//   Item::saving  one writing of a state.json at a time, so that the newest is the last.
+//   mutex_        all data of items and sessions. The policy loop waits for it (identity()): it is never held
+//                 while a process is waited for or a disk written. Waiters, listeners of exits and of events
+//                 are called with it.
 #pragma once
 
 #include <atomic>
@@ -23,6 +29,8 @@
 
 namespace plimsoll::container {
 
+constexpr std::chrono::minutes kSessionKept{5};  // one that ended or was never started, as in Docker
+
 struct Waiter {
   WaitCondition condition;
   std::function<void(int)> done;
@@ -30,14 +38,17 @@ struct Waiter {
 
 struct Item {
   State state;
-  std::mutex busy;
+  std::mutex busy, saving;
   UniqueFd connection;  // to the shim; set while one is there
   FrameBuffer frames;
-  bool prepared = false;    // the shim is there, its process is made and does not run yet
-  bool ended_seen = false;  // the shim told the exit
+  bool prepared = false;                  // the shim is there, its process is made and does not run yet
+  bool start_guessed = false;             // found running by adopt(), which cannot know since when
+  std::optional<ExitRecord> ended_early;  // before start_item() has noted the start
+  bool unsettled = false;                 // ended, and settle() is to come
   Backoff backoff;
   std::optional<BootTime> restart_at, remove_at;
   std::vector<std::weak_ptr<Waiter>> waiters;
+  std::string unreadable;  // why its state.json is not understood: it runs on, and can only be ended
 };
 
 struct ExecSession {
@@ -45,6 +56,8 @@ struct ExecSession {
   ExecConfig config;
   bool started = false, running = false;
   std::optional<int> exit_code;
+  bool unsettled = false;             // ended, and settle_exec() is to come
+  std::optional<BootTime> forget_at;  // while it is not under way
   int pid = 0;
   UniqueFd connection;
   FrameBuffer frames;
@@ -90,49 +103,67 @@ class Containers::Core {
   Events& events() { return events_; }
 
  private:
-  // paths.cpp
   std::string folder(const std::string& id) const { return paths_.state + "/containers/" + id; }
   std::string shim_dir(const std::string& id) const { return paths_.run + "/s/" + id; }
   std::string exec_dir(const std::string& id) const { return paths_.run + "/e/" + id; }
   std::string cgroup(const std::string& id) const { return paths_.cgroup_parent + "/" + id; }
-  Result<> link_shim_dir(const std::string& id) const;
 
   // core.cpp
+  Result<> link_shim_dir(const std::string& id) const;
   Result<ItemPtr> find(const std::string& name) const;  // takes mutex_
   Result<ItemPtr> find_locked(const std::string& name) const;
-  Result<> save(const Item& item) const;  // with mutex_ held
+  Result<> save(Item& item) const;  // takes Item::saving, mutex_
   void tell(const Item& item, const std::string& action, std::map<std::string, std::string> more = {});
   void tell_waiters(Item& item, bool removed);
   model::ContainerRef ref_of(const State& state) const;
 
   // lifecycle.cpp; `busy` held, mutex_ not
+  Result<> check_unused(const std::string& name) const;  // takes mutex_
   Result<> prepare(const ItemPtr& item);
   Result<> start_item(const ItemPtr& item);
+  void note_start(const ItemPtr& item);                        // takes mutex_
+  void note_failed_start(Item& item, const std::string& why);  // with mutex_ held
+  Result<bool> start_busy(const ItemPtr& item);                // what start() does
+  Result<bool> stop_busy(const ItemPtr& item, std::optional<std::chrono::seconds> timeout,
+                         const std::string& signal);
   Result<bool> stop_item(const ItemPtr& item, std::optional<std::chrono::seconds> timeout, int signal);
   Result<> drop_shim(const ItemPtr& item);  // one that never ran
   Result<> remove_item(const ItemPtr& item);
   bool wait_stopped(const ItemPtr& item, std::optional<std::chrono::nanoseconds> ceiling);
   Result<> watch(const ItemPtr& item);
 
+  // exec.cpp; mutex_ not held
+  Result<> launch_exec(const ExecSession& session, const State& state);
+  Result<UniqueFd> run_exec(ExecSession& session);
+
   // recovery.cpp
   Result<> take_lock();
   Result<> make_cgroups() const;
   Result<> recover();
   Result<> recover_item(const std::string& id, const std::map<std::string, int>& shims);
+  void keep_unreadable(const ItemPtr& item, const Error& why, const std::string& text);
   Result<> adopt(const ItemPtr& item, const std::map<std::string, int>& shims);
   void recover_execs();
   std::map<std::string, int> find_shims() const;  // by --dir
 
-  // supervise.cpp
+  // chores.cpp; `busy` held, mutex_ not, but for take_chore()
+  struct Chore;
+  void work();
+  // nullopt: nothing is due; `next` is when to look again, nullopt: when woken.
+  std::optional<Chore> take_chore(std::optional<std::chrono::nanoseconds>& next);
+  void do_chores(const ItemPtr& item);
+  void settle(const ItemPtr& item);
+  void forget_sessions(BootTime now);  // with mutex_ held
+  void settle_exec(const ExecSession& session);
+
+  // supervise.cpp; ended(), tell_exit() and exec_ended() with mutex_ held
   void supervise();
   void hear(int fd);
   void hear_exec(const std::string& id);
   void ended(const ItemPtr& item, const ExitRecord& record);
   void tell_exit(const State& state, const ExitRecord& record);
   ExitRecord read_exit(const std::string& id) const;
-  void run_timers();
   void reap();
-  int next_timeout() const;
   void wake() const;
   void exec_ended(ExecSession& session, int code);
 
@@ -143,8 +174,10 @@ class Containers::Core {
   UniqueFd lock_, epoll_, wake_;
   std::atomic<bool> leaving_ = false;
 
+  std::mutex naming_;
   mutable std::mutex mutex_;
-  mutable std::condition_variable changed_;
+  mutable std::condition_variable changed_;                       // a status
+  std::condition_variable due_;                                   // a chore, or leaving_
   std::map<std::string, ItemPtr> items_;                          // by id
   std::map<std::string, std::string> names_;                      // to ids
   std::map<std::string, std::shared_ptr<ExecSession>> sessions_;  // by exec id
@@ -154,6 +187,7 @@ class Containers::Core {
   std::optional<std::vector<model::EndedContainer>> untold_ =  // until the first listener is there
       std::vector<model::EndedContainer>();
   std::thread supervisor_;
+  std::vector<std::thread> workers_;
 };
 
 }  // namespace plimsoll::container

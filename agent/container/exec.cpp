@@ -58,13 +58,16 @@ Result<std::string> Containers::Core::exec_create(const std::string& name, const
   PLIMSOLL_ASSIGN(const std::string id, exec_id());
   const std::lock_guard lock(mutex_);
   PLIMSOLL_ASSIGN(const ItemPtr item, find_locked(name));
+  if (!item->unreadable.empty()) return fail(item->unreadable, ErrorKind::kConflict);
   if (item->state.status != Status::kRunning)
     return fail("container " + item->state.id + " is not running", ErrorKind::kConflict);
   auto session = std::make_shared<ExecSession>();
   session->id = id;
   session->container = item->state.id;
   session->config = config;
+  session->forget_at = clock_.boot() + kSessionKept;
   sessions_[id] = session;
+  due_.notify_one();  // who keeps the time
   tell(*item, "exec_create: " + config.cmd[0], {{"execID", id}});
   return id;
 }
@@ -82,62 +85,71 @@ Result<UniqueFd> Containers::Core::exec_start(const std::string& id, bool detach
       return fail("container " + session->container + " is not running", ErrorKind::kConflict);
     if (session->started) return fail("exec " + id + " has been started already", ErrorKind::kConflict);
     session->started = true;
+    session->forget_at.reset();
     state = item->second->state;
   }
-  const std::string dir = exec_dir(id);
-  auto attached = [&]() -> Result<UniqueFd> {
-    std::error_code error;
-    std::filesystem::create_directories(dir, error);
-    if (error) return fail("make " + dir + ": " + error.message());
-    PLIMSOLL_TRY(kernel::replace_file(dir + "/container", state.id));
-    PLIMSOLL_ASSIGN(const oci::Process process,
-                    make_exec_process(state.config, session->config, folder(state.id) + "/rootfs"));
-    PLIMSOLL_TRY(kernel::replace_file(dir + "/process.json", oci::to_json(process)));
-    PLIMSOLL_ASSIGN(const LaunchedShim launched, launch_shim({.binary = paths_.runtime_binary,
-                                                              .id = state.id,
-                                                              .bundle = folder(state.id),
-                                                              .root = paths_.run + "/runtime",
-                                                              .dir = dir,
-                                                              .cgroup_root = paths_.cgroup_root,
-                                                              .cgroup = cgroup(state.id),
-                                                              .shim_cgroup = paths_.cgroup_parent + "-shims",
-                                                              .exec_process = dir + "/process.json",
-                                                              .tty = session->config.tty,
-                                                              .open_stdin = session->config.attach_stdin}));
-    {
-      const std::lock_guard lock(mutex_);
-      children_.insert(launched.shim);
-    }
-    PLIMSOLL_ASSIGN(UniqueFd client, connect_shim(dir));
-    PLIMSOLL_TRY(send_frame(client.get(), shim::FrameKind::kAttach, "stdout,stderr"));
-    PLIMSOLL_TRY(await_answer(client.get(), kAnswer));
-    PLIMSOLL_ASSIGN(UniqueFd watched, connect_shim(dir));
-    const auto answer = ask_shim(dir, shim::FrameKind::kStart, "");
-    if (!answer && answer.error().kind() != ErrorKind::kConflict) return std::unexpected(answer.error());
-    const std::lock_guard lock(mutex_);
-    session->running = true;
-    // "running PID", or "created PID" before it: the protocol's status.
-    if (const auto pid = parse_u64(answer ? answer->substr(answer->find(' ') + 1) : ""))
-      session->pid = static_cast<int>(*pid);
-    epoll_event event{.events = EPOLLIN, .data = {.fd = watched.get()}};
-    heard_[watched.get()] = "e" + id;
-    (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, watched.get(), &event);
-    session->connection = std::move(watched);
-    return client;
+  auto client = [&]() -> Result<UniqueFd> {
+    PLIMSOLL_TRY(launch_exec(*session, state));
+    return run_exec(*session);
   }();
-  if (!attached) {
-    if (auto socket = connect_shim(dir); socket)
-      (void)send_frame(socket->get(), shim::FrameKind::kKillAll, "");
-    (void)release_shim(dir);
+  if (!client) {
+    (void)end_shim(exec_dir(id), kAnswer);
     std::error_code ignored;
-    std::filesystem::remove_all(dir, ignored);
+    std::filesystem::remove_all(exec_dir(id), ignored);
     const std::lock_guard lock(mutex_);
-    session->exit_code =
-        attached.error().message().find("Permission denied") != std::string::npos ? 126 : 127;
-    return attached;
+    session->forget_at = clock_.boot() + kSessionKept;
+    due_.notify_one();
+    session->exit_code = client.error().message().find("Permission denied") != std::string::npos ? 126 : 127;
+    return client;
   }
   if (detach) return UniqueFd();
-  return attached;
+  return client;
+}
+
+Result<> Containers::Core::launch_exec(const ExecSession& session, const State& state) {
+  const std::string dir = exec_dir(session.id);
+  std::error_code error;
+  std::filesystem::create_directories(dir, error);
+  if (error) return fail("make " + dir + ": " + error.message());
+  PLIMSOLL_TRY(kernel::replace_file(dir + "/container", state.id));
+  PLIMSOLL_ASSIGN(const oci::Process process,
+                  make_exec_process(state.config, session.config, folder(state.id) + "/rootfs"));
+  PLIMSOLL_TRY(kernel::replace_file(dir + "/process.json", oci::to_json(process)));
+  PLIMSOLL_ASSIGN(const LaunchedShim launched, launch_shim({.binary = paths_.runtime_binary,
+                                                            .id = state.id,
+                                                            .bundle = folder(state.id),
+                                                            .root = paths_.run + "/runtime",
+                                                            .dir = dir,
+                                                            .cgroup_root = paths_.cgroup_root,
+                                                            .cgroup = cgroup(state.id),
+                                                            .shim_cgroup = paths_.cgroup_parent + "-shims",
+                                                            .exec_process = dir + "/process.json",
+                                                            .tty = session.config.tty,
+                                                            .open_stdin = session.config.attach_stdin}));
+  const std::lock_guard lock(mutex_);
+  children_.insert(launched.shim);
+  return {};
+}
+
+// The client's connection, which is attached before the process runs.
+Result<UniqueFd> Containers::Core::run_exec(ExecSession& session) {
+  const std::string dir = exec_dir(session.id);
+  PLIMSOLL_ASSIGN(UniqueFd client, connect_shim(dir));
+  PLIMSOLL_TRY(send_frame(client.get(), shim::FrameKind::kAttach, "stdout,stderr"));
+  PLIMSOLL_TRY(await_answer(client.get(), kAnswer));
+  PLIMSOLL_ASSIGN(UniqueFd watched, connect_shim(dir));
+  const auto answer = ask_shim(dir, shim::FrameKind::kStart, "");
+  if (!answer && answer.error().kind() != ErrorKind::kConflict) return std::unexpected(answer.error());
+  const std::lock_guard lock(mutex_);
+  session.running = true;
+  // "running PID", or "created PID" before it: the protocol's status.
+  if (const auto pid = parse_u64(answer ? answer->substr(answer->find(' ') + 1) : ""))
+    session.pid = static_cast<int>(*pid);
+  epoll_event event{.events = EPOLLIN, .data = {.fd = watched.get()}};
+  heard_[watched.get()] = "e" + session.id;
+  (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, watched.get(), &event);
+  session.connection = std::move(watched);
+  return client;
 }
 
 bool Containers::Core::exec_wait(const std::string& id, std::chrono::milliseconds most) const {

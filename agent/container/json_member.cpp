@@ -28,8 +28,9 @@ std::string shown(const json& value) {
 
 }  // namespace
 
-Members::Members(const json* object, std::string path, std::optional<Error>& error)
-    : object_(object), path_(std::move(path)), error_(error) {
+Members::Members(const json* object, std::string path, std::optional<Error>& error,
+                 std::vector<std::string>* forgiven)
+    : object_(object), path_(std::move(path)), error_(error), forgiven_(forgiven) {
   if (object_ == nullptr || object_->is_null()) {
     object_ = nullptr;
   } else if (!object_->is_object()) {
@@ -49,11 +50,16 @@ const json* Members::find(const char* name) const {
 }
 
 void Members::fail(const std::string& name, const std::string& why, ErrorKind kind) const {
+  if (forgiven_ != nullptr) return forgiven_->push_back(path_ + name + ": " + why);
   if (!error_) error_ = Error(path_ + name + ": " + why, kind);
 }
 
+void Members::misshapen(const std::string& name, const std::string& why) const {
+  if (!error_) error_ = Error(path_ + name + ": " + why, ErrorKind::kInvalid);
+}
+
 void Members::mismatch(const char* name, const char* wanted, const json& got) const {
-  fail(name, std::string("expected ") + wanted + ", got " + shown(got));
+  misshapen(name, std::string("expected ") + wanted + ", got " + shown(got));
 }
 
 std::string Members::text(const char* name) const {
@@ -61,7 +67,7 @@ std::string Members::text(const char* name) const {
   if (value == nullptr) return "";
   if (!value->is_string()) return mismatch(name, "a string", *value), "";
   const auto& text = value->get_ref<const std::string&>();
-  if (text.find('\0') != std::string::npos) return fail(name, "holds a NUL character"), "";
+  if (text.find('\0') != std::string::npos) return misshapen(name, "holds a NUL character"), "";
   return text;
 }
 
@@ -77,7 +83,7 @@ std::int64_t Members::integer(const char* name) const {
 
 std::int64_t Members::natural(const char* name) const {
   const std::int64_t value = integer(name);
-  if (value < 0) return fail(name, "is negative"), 0;
+  if (value < 0) return misshapen(name, "is negative"), 0;
   return value;
 }
 
@@ -97,7 +103,8 @@ std::optional<std::vector<std::string>> Members::optional_texts(const char* name
   for (const json& one : *value) {
     if (!one.is_string()) return mismatch(name, "an array of strings", *value), std::nullopt;
     out.push_back(one.get<std::string>());
-    if (out.back().find('\0') != std::string::npos) return fail(name, "holds a NUL character"), std::nullopt;
+    if (out.back().find('\0') != std::string::npos)
+      return misshapen(name, "holds a NUL character"), std::nullopt;
   }
   return out;
 }
@@ -128,7 +135,9 @@ std::set<std::string> Members::keys(const char* name) const {
   return out;
 }
 
-Members Members::inside(const char* name) const { return {find(name), path_ + name + ".", error_}; }
+Members Members::inside(const char* name) const {
+  return {find(name), path_ + name + ".", error_, forgiven_};
+}
 
 void Members::refuse(const char* name, const std::string& why) const {
   const json* value = find(name);

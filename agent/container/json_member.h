@@ -17,7 +17,10 @@ namespace plimsoll::container {
 class Members {
  public:
   // `object` null or absent is an empty object. `path` is the prefix of names in errors ("HostConfig.").
-  Members(const nlohmann::json* object, std::string path, std::optional<Error>& error);
+  // With `forgiven`, for what this agent has stored itself: a value that is refused for what it means goes
+  // there and is read nevertheless; only a value of another type is still an error.
+  Members(const nlohmann::json* object, std::string path, std::optional<Error>& error,
+          std::vector<std::string>* forgiven = nullptr);
 
   // nullptr where absent or null.
   const nlohmann::json* find(const char* name) const;
@@ -44,10 +47,12 @@ class Members {
 
  private:
   void mismatch(const char* name, const char* wanted, const nlohmann::json& got) const;
+  void misshapen(const std::string& name, const std::string& why) const;
 
   const nlohmann::json* object_;
   std::string path_;
   std::optional<Error>& error_;
+  std::vector<std::string>* forgiven_;
   mutable std::set<std::string, std::less<>> asked_;
 };
 
@@ -58,7 +63,7 @@ void Members::each(const char* name, Use use) const {
   if (!list->is_array()) return mismatch(name, "an array", *list);
   std::size_t index = 0;
   for (const nlohmann::json& one : *list) {
-    use(Members(&one, path_ + name + "[" + std::to_string(index++) + "].", error_));
+    use(Members(&one, path_ + name + "[" + std::to_string(index++) + "].", error_, forgiven_));
   }
 }
 

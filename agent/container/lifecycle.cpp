@@ -42,6 +42,16 @@ Result<> remove_folder(const std::string& path) {
 
 }  // namespace
 
+Result<> Containers::Core::check_unused(const std::string& name) const {
+  const std::lock_guard lock(mutex_);
+  const auto used = names_.find(name);
+  if (used == names_.end()) return {};
+  return fail("Conflict. The container name \"/" + name + "\" is already in use by container \"" +
+                  used->second +
+                  "\". You have to remove (or rename) that container to be able to reuse that name.",
+              ErrorKind::kConflict);
+}
+
 Result<Created> Containers::Core::create(Config config) {
   PLIMSOLL_ASSIGN(const image::Image image, images_.find(config.image));
   PLIMSOLL_ASSIGN(auto command, command_of(config, image.config));
@@ -58,14 +68,9 @@ Result<Created> Containers::Core::create(Config config) {
   item->state.path_and_args = std::move(command);
   item->state.created = clock_.wall();
 
-  const std::lock_guard lock(mutex_);
-  const std::string& name = item->state.config.name;
-  if (const auto used = names_.find(name); used != names_.end()) {
-    return fail("Conflict. The container name \"/" + name + "\" is already in use by container \"" +
-                    used->second +
-                    "\". You have to remove (or rename) that container to be able to reuse that name.",
-                ErrorKind::kConflict);
-  }
+  const std::lock_guard naming(naming_);
+  const std::string name = item->state.config.name;
+  PLIMSOLL_TRY(check_unused(name));
   PLIMSOLL_TRY(images_.pin(image.id, id));
   auto made = [&]() -> Result<> {
     for (const char* part : {"/rootfs", "/upper", "/work", "/shim"}) {
@@ -83,6 +88,7 @@ Result<Created> Containers::Core::create(Config config) {
     (void)remove_folder(folder(id));
     return std::unexpected(std::move(made).error());
   }
+  const std::lock_guard lock(mutex_);
   items_[id] = item;
   names_[name] = id;
   tell(*item, "create");
@@ -93,8 +99,10 @@ Result<> Containers::Core::prepare(const ItemPtr& item) {
   State state;
   {
     const std::lock_guard lock(mutex_);
+    if (!item->unreadable.empty()) return fail(item->unreadable, ErrorKind::kConflict);
     state = item->state;
   }
+  settle(item);  // the shim of the run before
   const std::string home = folder(state.id);
   PLIMSOLL_TRY(link_shim_dir(state.id));
   for (const char* stale : {"/shim/exit.json", "/shim/shim.sock", "/shim/pid", "/shim/init"}) {
@@ -129,7 +137,7 @@ Result<> Containers::Core::prepare(const ItemPtr& item) {
     const std::lock_guard lock(mutex_);
     children_.insert(launched->shim);
     item->prepared = true;
-    item->ended_seen = false;
+    item->ended_early.reset();
     item->state.pid = launched->init;
   }
   if (auto heard = watch(item); !heard) {
@@ -162,17 +170,28 @@ Result<> Containers::Core::drop_shim(const ItemPtr& item) {
     item->prepared = false;
     item->state.pid = 0;
   }
-  if (auto socket = connect_shim(shim_dir(id)); socket) {
-    // The shim tells the end of its process to this connection.
-    (void)send_frame(socket->get(), shim::FrameKind::kKillAll, "");
-    for (auto answer = await_answer(socket->get(), kDeath); answer;)
-      answer = await_answer(socket->get(), kDeath);
-  }
-  auto released = release_shim(shim_dir(id));
+  auto released = end_shim(shim_dir(id), kDeath);
   std::error_code ignored;
   std::filesystem::remove(folder(id) + "/shim/exit.json", ignored);
   PLIMSOLL_TRY(image::unmount(folder(id) + "/rootfs"));
   return released;
+}
+
+void Containers::Core::note_failed_start(Item& item, const std::string& why) {
+  State& state = item.state;
+  item.prepared = false;
+  item.restart_at.reset();
+  const bool missing = why.find("No such file or directory") != std::string::npos ||
+                       why.find("executable file not found") != std::string::npos;
+  state.error = why;
+  state.exit_code = missing ? 127 : why.find("Permission denied") != std::string::npos ? 126 : 128;
+  const bool restarting = state.status == Status::kRestarting;
+  if (!restarting) return;
+  state.status = Status::kExited;
+  // Whoever waits for its end was told of none while it was to come back.
+  tell(item, "die", {{"exitCode", std::to_string(state.exit_code)}});
+  tell_waiters(item, false);
+  changed_.notify_all();
 }
 
 Result<> Containers::Core::start_item(const ItemPtr& item) {
@@ -190,47 +209,52 @@ Result<> Containers::Core::start_item(const ItemPtr& item) {
       (void)drop_shim(item);
     }
   }
+  if (!started) {
+    {
+      const std::lock_guard lock(mutex_);
+      note_failed_start(*item, started.error().message());
+    }
+    (void)save(*item);
+    return started;
+  }
+  note_start(item);
+  return save(*item);
+}
+
+void Containers::Core::note_start(const ItemPtr& item) {
   const std::lock_guard lock(mutex_);
   State& state = item->state;
   item->prepared = false;
   item->restart_at.reset();
-  if (!started) {
-    const std::string& why = started.error().message();
-    const bool missing = why.find("No such file or directory") != std::string::npos ||
-                         why.find("executable file not found") != std::string::npos;
-    state.error = why;
-    state.exit_code = missing ? 127 : why.find("Permission denied") != std::string::npos ? 126 : 128;
-    if (state.status == Status::kRestarting) state.status = Status::kExited;
-    (void)save(*item);
-    return started;
-  }
+  item->remove_at.reset();  // after a failed start, one that removes itself still does
   state.status = Status::kRunning;
   state.error.clear();
   state.started = clock_.wall();
   state.exit_code = 0;
   state.oom_killed = false;
-  state.stopped_by_user = false;
-  PLIMSOLL_TRY(save(*item));
+  state.stopped_by_user = state.stopping = false;
+  item->start_guessed = false;
   tell(*item, "start");
-  if (item->ended_seen) {
-    item->ended_seen = false;
-    ended(item, read_exit(state.id));
+  if (const auto record = std::exchange(item->ended_early, std::nullopt)) ended(item, *record);
+}
+
+Result<bool> Containers::Core::start_busy(const ItemPtr& item) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (item->state.status == Status::kRunning) return false;
+    if (item->state.status == Status::kRemoving)
+      return fail("container " + item->state.config.name + " is marked for removal and cannot be started",
+                  ErrorKind::kConflict);
+    item->backoff = {};
   }
-  return {};
+  PLIMSOLL_TRY(start_item(item));
+  return true;
 }
 
 Result<bool> Containers::Core::start(const std::string& name) {
   PLIMSOLL_ASSIGN(const ItemPtr item, find(name));
   const std::lock_guard busy(item->busy);
-  {
-    const std::lock_guard lock(mutex_);
-    if (item->state.status == Status::kRunning) return false;
-    if (item->state.status == Status::kRemoving)
-      return fail("container " + name + " is marked for removal and cannot be started", ErrorKind::kConflict);
-    item->backoff = {};
-  }
-  PLIMSOLL_TRY(start_item(item));
-  return true;
+  return start_busy(item);
 }
 
 bool Containers::Core::wait_stopped(const ItemPtr& item, std::optional<std::chrono::nanoseconds> ceiling) {
@@ -243,16 +267,22 @@ bool Containers::Core::wait_stopped(const ItemPtr& item, std::optional<std::chro
 
 Result<bool> Containers::Core::stop_item(const ItemPtr& item, std::optional<std::chrono::seconds> timeout,
                                          int signal) {
+  bool running = false;
   {
     const std::lock_guard lock(mutex_);
     item->restart_at.reset();
-    item->state.stopped_by_user = true;
+    running = item->state.status == Status::kRunning;
+    (running ? item->state.stopping : item->state.stopped_by_user) = true;
     if (item->state.status == Status::kRestarting) {
       item->state.status = Status::kExited;
+      item->unsettled = true;  // its root was kept mounted
       tell_waiters(*item, false);
     }
-    PLIMSOLL_TRY(save(*item));
-    if (item->state.status != Status::kRunning) return false;
+  }
+  PLIMSOLL_TRY(save(*item));
+  if (!running) {
+    settle(item);
+    return false;
   }
   const std::string dir = shim_dir(item->state.id);
   (void)ask_shim(dir, shim::FrameKind::kSignal, std::to_string(signal));
@@ -262,25 +292,36 @@ Result<bool> Containers::Core::stop_item(const ItemPtr& item, std::optional<std:
     (void)ask_shim(dir, shim::FrameKind::kKillAll, "");
     if (!wait_stopped(item, kDeath)) return fail("the container did not end after SIGKILL");
   }
+  settle(item);
   const std::lock_guard lock(mutex_);
   tell(*item, "stop");
   return true;
 }
 
+Result<bool> Containers::Core::stop_busy(const ItemPtr& item, std::optional<std::chrono::seconds> timeout,
+                                         const std::string& signal) {
+  std::string chosen = signal;
+  {
+    const std::lock_guard lock(mutex_);
+    const Config& config = item->state.config;
+    if (chosen.empty()) chosen = config.stop_signal.empty() ? "SIGTERM" : config.stop_signal;
+    if (!timeout && config.stop_timeout) timeout = std::chrono::seconds(*config.stop_timeout);
+  }
+  PLIMSOLL_ASSIGN(const int number, signal_from(chosen));
+  return stop_item(item, timeout, number);
+}
+
 Result<bool> Containers::Core::stop(const std::string& name, std::optional<std::chrono::seconds> timeout,
                                     const std::string& signal) {
   PLIMSOLL_ASSIGN(const ItemPtr item, find(name));
-  PLIMSOLL_ASSIGN(const State state, state_of(name));
-  const std::string chosen = !signal.empty() ? signal : state.config.stop_signal;
-  PLIMSOLL_ASSIGN(const int number, signal_from(chosen.empty() ? "SIGTERM" : chosen));
-  if (!timeout && state.config.stop_timeout) timeout = std::chrono::seconds(*state.config.stop_timeout);
   const std::lock_guard busy(item->busy);
-  return stop_item(item, timeout, number);
+  return stop_busy(item, timeout, signal);
 }
 
 Result<> Containers::Core::kill(const std::string& name, const std::string& signal) {
   PLIMSOLL_ASSIGN(const int number, signal_from(signal.empty() ? "SIGKILL" : signal));
   PLIMSOLL_ASSIGN(const ItemPtr item, find(name));
+  bool meant_to_end = false;
   {
     const std::lock_guard lock(mutex_);
     if (item->state.status != Status::kRunning)
@@ -288,23 +329,24 @@ Result<> Containers::Core::kill(const std::string& name, const std::string& sign
     const int stop_signal =
         signal_from(item->state.config.stop_signal.empty() ? "SIGTERM" : item->state.config.stop_signal)
             .value_or(SIGTERM);
-    if (number == SIGKILL || number == stop_signal) {
-      item->state.stopped_by_user = true;
-      PLIMSOLL_TRY(save(*item));
-    }
+    meant_to_end = number == SIGKILL || number == stop_signal;
+    if (meant_to_end) item->state.stopping = true;
   }
+  if (meant_to_end) PLIMSOLL_TRY(save(*item));
   PLIMSOLL_TRY(ask_shim(shim_dir(item->state.id), shim::FrameKind::kSignal, std::to_string(number)));
   const std::lock_guard lock(mutex_);
   tell(*item, "kill", {{"signal", std::to_string(number)}});
   return {};
 }
 
+// `busy` is held throughout: one that removes itself at its end (--rm) must outlive the end between.
 Result<> Containers::Core::restart(const std::string& name, std::optional<std::chrono::seconds> timeout,
                                    const std::string& signal) {
-  PLIMSOLL_TRY(stop(name, timeout, signal));
-  PLIMSOLL_TRY(start(name));
+  PLIMSOLL_ASSIGN(const ItemPtr item, find(name));
+  const std::lock_guard busy(item->busy);
+  PLIMSOLL_TRY(stop_busy(item, timeout, signal));
+  PLIMSOLL_TRY(start_busy(item));
   const std::lock_guard lock(mutex_);
-  PLIMSOLL_ASSIGN(const ItemPtr item, find_locked(name));
   tell(*item, "restart");
   return {};
 }
@@ -334,9 +376,10 @@ Result<> Containers::Core::remove_item(const ItemPtr& item) {
     const std::lock_guard lock(mutex_);
     item->state.status = Status::kRemoving;
     item->remove_at.reset();
-    PLIMSOLL_TRY(save(*item));
     prepared = item->prepared;
   }
+  PLIMSOLL_TRY(save(*item));
+  settle(item);
   if (prepared) PLIMSOLL_TRY(drop_shim(item));
   PLIMSOLL_TRY(image::unmount(folder(id) + "/rootfs"));
   PLIMSOLL_TRY(kernel::remove_cgroup_tree(paths_.cgroup_root + cgroup(id)));
@@ -351,8 +394,9 @@ Result<> Containers::Core::remove_item(const ItemPtr& item) {
   const std::lock_guard lock(mutex_);
   items_.erase(id);
   names_.erase(item->state.config.name);
-  std::erase_if(sessions_,
-                [&](const auto& one) { return one.second->container == id && !one.second->running; });
+  std::erase_if(sessions_, [&](const auto& one) {
+    return one.second->container == id && !one.second->running && !one.second->unsettled;
+  });
   tell_waiters(*item, true);
   tell(*item, "destroy");
   changed_.notify_all();

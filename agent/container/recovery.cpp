@@ -21,6 +21,8 @@ namespace plimsoll::container {
 namespace {
 
 namespace fs = std::filesystem;
+// A launch or a release that hangs must not keep the others from theirs.
+constexpr int kWorkers = 4;
 
 Result<> make_folder(const std::string& path, unsigned mode) {
   std::error_code error;
@@ -49,6 +51,11 @@ std::string shim_dir_of(const std::string& command_line) {
   if (verb == words.end()) return "";
   const auto flag = std::ranges::find(words, "--dir");
   return flag == words.end() || flag + 1 == words.end() ? "" : *(flag + 1);
+}
+
+bool is_absent(const std::string& path) {
+  std::error_code ignored;  // anything else than "not found" says nothing
+  return fs::symlink_status(path, ignored).type() == fs::file_type::not_found;
 }
 
 }  // namespace
@@ -94,11 +101,17 @@ Result<> Containers::Core::open() {
     return fail_errno("watch an eventfd");
   PLIMSOLL_TRY(recover());
   supervisor_ = std::thread([this] { supervise(); });
+  for (int i = 0; i < kWorkers; ++i) workers_.emplace_back([this] { work(); });
   return {};
 }
 
 Containers::Core::~Core() {
-  leaving_ = true;
+  {
+    const std::lock_guard lock(mutex_);
+    leaving_ = true;
+  }
+  due_.notify_all();
+  for (std::thread& worker : workers_) worker.join();
   if (supervisor_.joinable()) {
     wake();
     supervisor_.join();
@@ -125,10 +138,12 @@ Result<> Containers::Core::recover() {
       log::error("container " + id + ": " + done.error().message());
   }
   recover_execs();
-  // What belongs to no container: a shim of one that was half made.
+  // What belongs to no container: a shim of one that was half made. One that is merely not understood goes
+  // on.
   for (const auto& [dir, pid] : shims) {
     const std::string id = fs::path(dir).filename();
-    if (!items_.contains(id) && !sessions_.contains(id)) ::kill(pid, SIGKILL);
+    const bool owned = dir == exec_dir(id) ? sessions_.contains(id) : !is_absent(folder(id));
+    if (!owned) ::kill(pid, SIGKILL);
   }
   for (const std::string& link : entries_of(paths_.run + "/s")) {
     std::error_code ignored;
@@ -140,29 +155,51 @@ Result<> Containers::Core::recover() {
 Result<> Containers::Core::recover_item(const std::string& id, const std::map<std::string, int>& shims) {
   std::error_code ignored;
   const auto text = kernel::read_file(folder(id) + "/state.json");
-  if (!text && text.error().kind() == ErrorKind::kNotFound) {
+  if (!text && text.error().kind() == ErrorKind::kNotFound && !shims.contains(shim_dir(id))) {
     // Creation did not come to its end; nothing of it runs.
     PLIMSOLL_TRY(image::unmount(folder(id) + "/rootfs"));
     fs::remove(shim_dir(id), ignored);
     fs::remove_all(folder(id), ignored);
     return {};
   }
-  if (!text) return std::unexpected(text.error());
   auto item = std::make_shared<Item>();
-  PLIMSOLL_ASSIGN(item->state, parse_state(*text));
+  std::vector<std::string> forgiven;
+  auto state_read = text ? parse_state(*text, forgiven) : Result<State>(std::unexpected(text.error()));
+  if (state_read) {
+    item->state = std::move(*state_read);
+  } else {
+    item->state.id = id;
+    keep_unreadable(item, state_read.error(), text ? *text : "");
+  }
+  for (const std::string& one : forgiven)
+    log::warning(item->state.config.name + ": its state holds what this version does not: " + one);
   items_[id] = item;
   names_[item->state.config.name] = id;
-  if (auto pinned = images_.pin(item->state.image_id, id); !pinned)
+  if (auto pinned = images_.pin(item->state.image_id, id); !pinned && item->unreadable.empty())
     log::warning(item->state.config.name + ": its image is gone: " + pinned.error().message());
   item->backoff.restore(item->state.failures);
   PLIMSOLL_TRY(link_shim_dir(id));
-  PLIMSOLL_TRY(adopt(item, shims));
   State& state = item->state;
-  if (state.status == Status::kRemoving) return remove_item(item);
+  const bool removing = state.status == Status::kRemoving;
+  PLIMSOLL_TRY(adopt(item, shims));
+  if (removing) {  // whatever end was found
+    state.status = Status::kRemoving;
+    item->restart_at.reset();
+    item->remove_at = clock_.boot();
+  }
   if (state.status == Status::kRestarting) item->restart_at = clock_.boot();
   if (state.status == Status::kExited && state.config.auto_remove && state.started)
     item->remove_at = clock_.boot();
   return {};
+}
+
+void Containers::Core::keep_unreadable(const ItemPtr& item, const Error& why, const std::string& text) {
+  const std::string id = item->state.id;
+  item->state = salvage_state(id, text);
+  if (names_.contains(item->state.config.name)) item->state.config.name = id;
+  item->unreadable = "its state.json is not understood, remove it by force: " + why.message();
+  item->state.error = item->unreadable;
+  log::error("container " + id + ": " + item->unreadable);
 }
 
 // What is true of its process, whatever the state on disk says.
@@ -177,9 +214,12 @@ Result<> Containers::Core::adopt(const ItemPtr& item, const std::map<std::string
     if (answer && answer->starts_with("running") && state.status != Status::kRemoving) {
       if (!was_running) {  // killed between the start and the note of it
         state.status = Status::kRunning;
-        state.started = clock_.wall();
+        state.started = clock_.wall();  // the exit will tell better
+        item->start_guessed = true;
         state.stopped_by_user = false;
       }
+      // Who asked for its end heard a failure, and nobody is left to see to it.
+      state.stopping = false;
       if (const auto pid = parse_u64(answer->substr(answer->find(' ') + 1)))
         state.pid = static_cast<int>(*pid);
       PLIMSOLL_TRY(save(*item));
@@ -226,11 +266,7 @@ void Containers::Core::recover_execs() {
       sessions_[id] = session;
       continue;
     }
-    if (answer && socket) {
-      (void)send_frame(socket->get(), shim::FrameKind::kKillAll, "");
-      (void)await_answer(socket->get(), std::chrono::seconds(5));
-    }
-    (void)release_shim(exec_dir(id));
+    (void)end_shim(exec_dir(id), std::chrono::seconds(5));
     std::error_code ignored;
     fs::remove_all(exec_dir(id), ignored);
   }

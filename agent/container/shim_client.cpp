@@ -202,6 +202,20 @@ Result<std::string> ask_shim(const std::string& dir, shim::FrameKind kind, const
   return await_answer(socket.get(), kAnswer);
 }
 
+Result<> end_shim(const std::string& dir, std::chrono::milliseconds ceiling) {
+  auto socket = connect_shim(dir);
+  if (!socket) return {};
+  if (!send_frame(socket->get(), shim::FrameKind::kKillAll, "")) return {};
+  const Deadline deadline = std::chrono::steady_clock::now() + ceiling;
+  FrameBuffer buffer;
+  // The answer to the kill says nothing of the end, which is told to every connection.
+  while (true) {
+    PLIMSOLL_ASSIGN(auto frame, read_frame(socket->get(), buffer, deadline));
+    if (!frame) return {};
+    if (frame->kind == shim::FrameKind::kExited) return release_shim(dir);
+  }
+}
+
 Result<> release_shim(const std::string& dir) {
   auto socket = connect_shim(dir);
   if (!socket) return {};

@@ -54,6 +54,8 @@ Result<> send_frame(int socket, shim::FrameKind kind, const std::string& payload
 Result<std::string> await_answer(int socket, std::chrono::milliseconds ceiling);
 // connect, send and await.
 Result<std::string> ask_shim(const std::string& dir, shim::FrameKind kind, const std::string& payload);
+// Kills what a shim holds, awaits its end and releases the shim. One that is gone is no error.
+Result<> end_shim(const std::string& dir, std::chrono::milliseconds ceiling);
 // Ends a shim whose process has ended, and waits until it is gone. One that is gone is no error.
 Result<> release_shim(const std::string& dir);
 

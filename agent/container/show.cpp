@@ -212,10 +212,13 @@ Result<Top> Containers::Core::top(const std::string& name) const {
 }
 
 std::optional<model::ContainerRef> Containers::Core::identity(const std::string& id) const {
-  const std::lock_guard lock(mutex_);
-  const auto found = items_.find(id);
-  if (found == items_.end()) return std::nullopt;
-  model::ContainerRef ref = ref_of(found->second->state);
+  model::ContainerRef ref;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = items_.find(id);
+    if (found == items_.end()) return std::nullopt;
+    ref = ref_of(found->second->state);
+  }
   if (const auto opened = kernel::Cgroup::open(paths_.cgroup_root + ref.cgroup); opened)
     ref.id = opened->id();
   return ref;

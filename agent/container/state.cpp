@@ -69,6 +69,7 @@ std::string to_json(const State& state) {
                     {"restarts", state.restarts},
                     {"failures", state.failures},
                     {"stoppedByUser", state.stopped_by_user},
+                    {"stopping", state.stopping},
                     {"cpuUsageUsec", state.usage.cpu_usec},
                     {"cpuUserUsec", state.usage.cpu_user_usec},
                     {"cpuSystemUsec", state.usage.cpu_system_usec},
@@ -76,14 +77,14 @@ std::string to_json(const State& state) {
   return json_text(out, 1);
 }
 
-Result<State> parse_state(const std::string& text) {
+Result<State> parse_state(const std::string& text, std::vector<std::string>& forgiven) {
   PLIMSOLL_ASSIGN(const json document, parse_document(text, "state.json"));
   std::optional<Error> error;
   const Members in(&document, "", error);
   State state;
   state.id = in.text("id");
   const json* config = in.find("config");
-  PLIMSOLL_ASSIGN(state.config, config_from_json(config == nullptr ? json::object() : *config));
+  PLIMSOLL_ASSIGN(state.config, stored_config(config == nullptr ? json::object() : *config, forgiven));
   state.config.name = in.text("name");
   state.image_id = in.text("imageId");
   state.layer = in.text("layer");
@@ -99,12 +100,29 @@ Result<State> parse_state(const std::string& text) {
   state.restarts = static_cast<std::uint32_t>(in.natural("restarts"));
   state.failures = static_cast<int>(in.natural("failures"));
   state.stopped_by_user = in.boolean("stoppedByUser");
+  state.stopping = in.boolean("stopping");
   state.usage = {.cpu_usec = static_cast<std::uint64_t>(in.natural("cpuUsageUsec")),
                  .cpu_user_usec = static_cast<std::uint64_t>(in.natural("cpuUserUsec")),
                  .cpu_system_usec = static_cast<std::uint64_t>(in.natural("cpuSystemUsec")),
                  .memory_peak = static_cast<std::uint64_t>(in.natural("memoryPeakBytes"))};
   if (state.id.size() != 64) in.fail("id", "is not one");
   if (error) return std::unexpected(std::move(*error).in("state.json"));
+  return state;
+}
+
+State salvage_state(const std::string& id, const std::string& text) {
+  constexpr std::size_t kShortId = 12;
+  State state;
+  state.id = id;
+  state.status = Status::kExited;
+  state.config.name = id.substr(0, kShortId);
+  const auto document = parse_document(text, "state.json");
+  if (!document) return state;
+  std::optional<Error> ignored;
+  const Members in(&*document, "", ignored);
+  if (const std::string name = in.text("name"); !name.empty()) state.config.name = name;
+  state.image_id = in.text("imageId");
+  state.layer = in.text("layer");
   return state;
 }
 

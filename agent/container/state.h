@@ -40,11 +40,15 @@ struct State {
   std::uint32_t restarts = 0;
   int failures = 0;              // in a row, for the backoff
   bool stopped_by_user = false;  // `unless-stopped` stays down over a restart of the agent
+  bool stopping = false;         // the end that comes is the user's; not once another agent finds it running
   Usage usage;                   // of the last run, known at its end
 };
 
 std::string to_json(const State& state);
-Result<State> parse_state(const std::string& text);
+// `forgiven`: see stored_config().
+Result<State> parse_state(const std::string& text, std::vector<std::string>& forgiven);
+// What can still be told of a container whose state is refused by parse_state(): its name and image, if any.
+State salvage_state(const std::string& id, const std::string& text);
 Result<ExitRecord> parse_exit(const std::string& text);
 
 }  // namespace plimsoll::container

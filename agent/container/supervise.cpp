@@ -1,5 +1,4 @@
-// The supervisor's thread: it hears the ends of containers and exec sessions, and brings back what is to come
-// back.
+// The supervisor's thread: it hears the ends of containers and exec sessions, and notes them.
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -8,19 +7,15 @@
 
 #include <algorithm>
 #include <array>
-#include <filesystem>
 
 #include "agent/base/log.h"
 #include "agent/container/core.h"
-#include "agent/image/overlay.h"
-#include "agent/kernel/cgroup.h"
 #include "agent/kernel/file.h"
 
 namespace plimsoll::container {
 namespace {
 
-using namespace std::chrono_literals;
-constexpr auto kRetry = 50ms;
+constexpr int kReap = 1000;  // ms
 
 // Everything that is there now. false: the other side is gone.
 bool drain(int socket, FrameBuffer& into) {
@@ -60,7 +55,7 @@ void Containers::Core::wake() const {
 void Containers::Core::supervise() {
   std::array<epoll_event, 32> ready{};
   while (!leaving_) {
-    const int count = ::epoll_wait(epoll_.get(), ready.data(), ready.size(), next_timeout());
+    const int count = ::epoll_wait(epoll_.get(), ready.data(), ready.size(), kReap);
     for (int i = 0; i < count; ++i) {
       const int fd = ready[static_cast<std::size_t>(i)].data.fd;
       if (fd == wake_.get()) {
@@ -70,21 +65,8 @@ void Containers::Core::supervise() {
         hear(fd);
       }
     }
-    run_timers();
     reap();
   }
-}
-
-int Containers::Core::next_timeout() const {
-  const std::lock_guard lock(mutex_);
-  std::chrono::nanoseconds least = 1s;
-  const BootTime now = clock_.boot();
-  for (const auto& [id, item] : items_) {
-    for (const auto& when : {item->restart_at, item->remove_at}) {
-      if (when) least = std::min(least, std::max<std::chrono::nanoseconds>(*when - now, 0ns));
-    }
-  }
-  return static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(least).count());
 }
 
 void Containers::Core::reap() {
@@ -105,11 +87,14 @@ void Containers::Core::hear(int fd) {
   if (!text) return;
   heard_.erase(found);
   item->connection.reset();
+  // A shim that went without a word may have written its file nevertheless.
+  const auto told = parse_exit(*text);
+  const ExitRecord record = told ? *told : read_exit(id);
   // Before start_item() has noted the start, it is start_item() that goes on.
   if (item->state.status == Status::kRunning) {
-    ended(item, read_exit(id));
+    ended(item, record);
   } else {
-    item->ended_seen = true;
+    item->ended_early = record;
   }
 }
 
@@ -123,32 +108,28 @@ ExitRecord Containers::Core::read_exit(const std::string& id) const {
 
 void Containers::Core::ended(const ItemPtr& item, const ExitRecord& record) {
   State& state = item->state;
-  const std::string id = state.id;
-  if (auto released = release_shim(shim_dir(id)); !released)
-    log::warning(id + ": " + released.error().message());
   state.exit_code = record.code;
   state.oom_killed = record.oom_killed;
   state.usage = record.usage;
   state.finished = record.exited;
   state.pid = 0;
+  if (std::exchange(state.stopping, false)) state.stopped_by_user = true;
+  if (std::exchange(item->start_guessed, false) && record.started != WallTime{})
+    state.started = record.started;
   const Nanoseconds ran = record.exited - state.started.value_or(record.exited);
   item->backoff.restore(state.failures);
   const auto again = item->backoff.next(state.config.restart, {state.exit_code, state.stopped_by_user, ran});
   state.failures = item->backoff.failures();
   state.status = again ? Status::kRestarting : Status::kExited;
   if (again) item->restart_at = clock_.boot() + *again;
-  if (!again) {
-    if (auto gone = image::unmount(folder(id) + "/rootfs"); !gone)
-      log::warning(id + ": " + gone.error().message());
-    if (state.config.auto_remove) item->remove_at = clock_.boot();
-  }
-  if (auto saved = save(*item); !saved) log::error(id + ": " + saved.error().message());
+  if (!again && state.config.auto_remove) item->remove_at = clock_.boot();
+  item->unsettled = true;
   if (state.oom_killed) tell(*item, "oom");
   tell(*item, "die", {{"exitCode", std::to_string(state.exit_code)}});
   tell_waiters(*item, false);
   tell_exit(state, record);
   changed_.notify_all();
-  wake();
+  due_.notify_one();
 }
 
 void Containers::Core::tell_exit(const State& state, const ExitRecord& record) {
@@ -172,43 +153,6 @@ void Containers::Core::tell_exit(const State& state, const ExitRecord& record) {
   }
 }
 
-void Containers::Core::run_timers() {
-  std::vector<ItemPtr> restarts, removals;
-  {
-    const std::lock_guard lock(mutex_);
-    const BootTime now = clock_.boot();
-    for (const auto& [id, item] : items_) {
-      if (item->restart_at && *item->restart_at <= now) restarts.push_back(item);
-      if (item->remove_at && *item->remove_at <= now) removals.push_back(item);
-    }
-  }
-  for (const ItemPtr& item : restarts) {
-    const std::unique_lock busy(item->busy, std::try_to_lock);
-    {
-      const std::lock_guard lock(mutex_);
-      if (!item->restart_at) continue;
-      if (!busy.owns_lock()) {
-        item->restart_at = clock_.boot() + kRetry;
-        continue;
-      }
-      ++item->state.restarts;
-    }
-    if (auto started = start_item(item); !started)
-      log::error("restart " + item->state.config.name + ": " + started.error().message());
-  }
-  for (const ItemPtr& item : removals) {
-    const std::unique_lock busy(item->busy, std::try_to_lock);
-    if (busy.owns_lock()) {
-      auto removed = remove_item(item);
-      if (removed) continue;
-      log::warning("remove " + item->state.config.name + ": " + removed.error().message());
-    }
-    const std::lock_guard lock(mutex_);
-    item->remove_at = clock_.boot() +
-                      (busy.owns_lock() ? 1s : std::chrono::duration_cast<std::chrono::nanoseconds>(kRetry));
-  }
-}
-
 void Containers::Core::hear_exec(const std::string& id) {
   const auto found = sessions_.find(id);
   if (found == sessions_.end()) return;
@@ -224,10 +168,10 @@ void Containers::Core::exec_ended(ExecSession& session, int code) {
   session.connection.reset();
   session.running = false;
   session.exit_code = code;
+  session.unsettled = true;
+  session.forget_at = clock_.boot() + kSessionKept;
   changed_.notify_all();
-  (void)release_shim(exec_dir(session.id));
-  std::error_code ignored;
-  std::filesystem::remove_all(exec_dir(session.id), ignored);
+  due_.notify_one();
   if (const auto item = items_.find(session.container); item != items_.end()) {
     tell(*item->second, "exec_die", {{"execID", session.id}, {"exitCode", std::to_string(code)}});
   }

@@ -143,6 +143,17 @@ TEST_F(ContainerVm, RestartsOnFailure) {
   EXPECT_EQ((*all_->inspect("flaky"))["RestartCount"], 2);
 }
 
+TEST_F(ContainerVm, ARestartKeepsOneThatRemovesItself) {
+  run("stays", "sleep 10000", R"({"AutoRemove":true})");
+  const auto restarted = all_->restart("stays", 0s);
+  ASSERT_TRUE(restarted) << restarted.error().message();
+  std::this_thread::sleep_for(1s);  // what was due to be removed would be by now
+  ASSERT_TRUE(all_->inspect("stays"));
+  EXPECT_EQ(state("stays")["Status"], "running");
+  ASSERT_TRUE(all_->kill("stays"));
+  EXPECT_TRUE(eventually([&] { return !all_->inspect("stays"); }));
+}
+
 TEST_F(ContainerVm, Executes) {
   run("host", "sleep 10000");
   const auto exec =

@@ -17,6 +17,7 @@
 #include <thread>
 
 #include "agent/base/clock.h"
+#include "agent/base/rfc3339.h"
 #include "agent/container/shim_client.h"
 #include "agent/image/store.h"
 
@@ -47,6 +48,16 @@ std::string empty_tar() {
   tar.replace(148, 7, std::string(text.data(), 7));
   return tar;
 }
+
+class LateClock final : public Clock {
+ public:
+  WallTime wall() const override { return clock_.wall() + later.load(); }
+  BootTime boot() const override { return clock_.boot() + later.load(); }
+  std::atomic<std::chrono::nanoseconds> later{0ns};
+
+ private:
+  SystemClock clock_;
+};
 
 class Lifecycle : public testing::Test {
  protected:
@@ -135,7 +146,7 @@ class Lifecycle : public testing::Test {
     return out;
   }
 
-  SystemClock clock_;
+  LateClock clock_;
   fs::path home_;
   std::unique_ptr<image::Store> store_;
   std::unique_ptr<Containers> all_;
@@ -210,6 +221,67 @@ TEST_F(Lifecycle, RemovesItself) {
   EXPECT_FALSE(all_->inspect("gone"));
 }
 
+TEST_F(Lifecycle, ARestartKeepsOneThatRemovesItself) {
+  create("stays", "while :; do sleep 0.05; done", R"({"AutoRemove":true})");
+  ASSERT_TRUE(all_->start("stays"));
+  for (int i = 0; i < 2; ++i) {
+    const auto restarted = all_->restart("stays", 0s);
+    ASSERT_TRUE(restarted) << restarted.error().message();
+  }
+  std::this_thread::sleep_for(300ms);  // what was due to be removed would be by now
+  ASSERT_TRUE(all_->inspect("stays"));
+  EXPECT_EQ(state("stays")["Status"], "running");
+  ASSERT_TRUE(all_->stop("stays", 0s));
+  EXPECT_TRUE(until([&] { return !all_->inspect("stays"); }));
+}
+
+TEST_F(Lifecycle, TellsTheWaiterThatARestartFailed) {
+  const std::string source = home_ / "source", go = home_ / "go";
+  fs::create_directories(source);
+  const std::string host = R"({"RestartPolicy":{"Name":"always"},"Mounts":[{"Type":"bind","Source":")" +
+                           source + R"(","Target":"/data"}]})";
+  create("once", "while [ ! -e " + go + " ]; do sleep 0.05; done; rmdir " + source + "; exit 3", host);
+  ASSERT_TRUE(all_->start("once"));
+  auto told = std::make_shared<std::promise<int>>();
+  auto future = told->get_future();
+  auto subscription =
+      all_->wait("once", WaitCondition::kNotRunning, [told](int code) { told->set_value(code); });
+  std::ofstream(go) << "";
+  ASSERT_EQ(future.wait_for(30s), std::future_status::ready);
+  EXPECT_EQ(state("once")["Status"], "exited");
+  EXPECT_NE(state("once")["Error"].get<std::string>().find(source), std::string::npos);
+  const auto is_end = [](const EventText& one) { return one.json.contains(R"("Action":"die")"); };
+  EXPECT_EQ(std::ranges::count_if(all_->events({}), is_end), 2);
+}
+
+TEST_F(Lifecycle, HearsEndsDuringASlowRestart) {
+  const std::string slow = create("slow", "exit 1", R"({"RestartPolicy":{"Name":"always"}})");
+  create("other", "while :; do sleep 0.05; done");
+  ASSERT_TRUE(all_->start("other"));
+  ASSERT_TRUE(all_->start("slow"));
+  const fs::path hold = home_ / "state/containers" / slow / "hold-launch";
+  std::ofstream(hold) << "";
+  ASSERT_TRUE(until([&] { return fs::exists(hold.string() + "-reached"); }));
+  auto ended = std::async(std::launch::async, [&] { return all_->stop("other", 0s).has_value(); });
+  EXPECT_EQ(ended.wait_for(10s), std::future_status::ready);
+  fs::remove(hold);
+  EXPECT_TRUE(ended.get());
+}
+
+TEST_F(Lifecycle, TellsIdentitiesWhileAShimIsSlowToGo) {
+  const std::string id = create("stuck", "sleep 0.5; exit 1");
+  const fs::path hold = home_ / "state/containers" / id / "shim/hold-release";
+  std::ofstream(hold) << "";
+  ASSERT_TRUE(all_->start("stuck"));
+  ASSERT_TRUE(until([&] { return fs::exists(hold.string() + "-reached"); }));
+  auto known = std::async(std::launch::async, [&] {
+    return all_->identity(id).has_value() && state("stuck")["Status"] == "exited";
+  });
+  EXPECT_EQ(known.wait_for(10s), std::future_status::ready);
+  fs::remove(hold);
+  EXPECT_TRUE(known.get());
+}
+
 TEST_F(Lifecycle, AttachesBeforeTheStart) {
   create("talk", "echo hello; exit 0");
   auto socket = all_->attach("talk", {});
@@ -245,7 +317,45 @@ TEST_F(Lifecycle, Executes) {
   ASSERT_TRUE(socket) << socket.error().message();
   ASSERT_TRUE(until([&] { return (*all_->exec_inspect(*id))["Running"] == false; }));
   EXPECT_EQ((*all_->exec_inspect(*id))["ExitCode"], 9);
-  EXPECT_TRUE(fs::is_empty(home_ / "run/e"));
+  EXPECT_TRUE(until([&] { return fs::is_empty(home_ / "run/e"); }));
+}
+
+TEST_F(Lifecycle, ForgetsExecSessionsAfterAWhile) {
+  create("host", "sleep 100");
+  ASSERT_TRUE(all_->start("host"));
+  const auto session = [&](const std::string& script) {
+    const nlohmann::json body = {{"Cmd", {"/bin/sh", "-c", script}}};
+    return all_->exec_create("host", *parse_exec(body.dump())).value_or("");
+  };
+  const std::string never = session("exit 1"), ended = session("exit 9"), runs = session("sleep 100");
+  ASSERT_TRUE(all_->exec_start(ended, true));
+  ASSERT_TRUE(all_->exec_start(runs, true));
+  ASSERT_TRUE(all_->exec_wait(ended, 60s));
+  clock_.later = 4min;
+  std::this_thread::sleep_for(1500ms);  // the workers look each second
+  EXPECT_EQ((*all_->exec_inspect(ended))["ExitCode"], 9);
+  clock_.later = 6min;
+  EXPECT_TRUE(until([&] { return !all_->exec_inspect(ended) && !all_->exec_inspect(never); }));
+  EXPECT_EQ((*all_->exec_inspect(runs))["Running"], true);
+}
+
+TEST_F(Lifecycle, LeavesNoShimOfAnExecThatDidNotStart) {
+  create("host", "sleep 100");
+  ASSERT_TRUE(all_->start("host"));
+  const auto id = all_->exec_create("host", *parse_exec(R"({"Cmd":["/bin/sleep","100"]})"));
+  ASSERT_TRUE(id);
+  const fs::path folder = home_ / "run/e" / *id;
+  fs::create_directories(folder);
+  std::ofstream(folder / "refuse-start") << "";
+  EXPECT_FALSE(all_->exec_start(*id, true));
+  EXPECT_FALSE(fs::exists(folder));
+  const std::string processes = "/proc";
+  EXPECT_TRUE(until([&] {  // it ends by itself, a moment after it is let go of
+    return std::ranges::none_of(fs::directory_iterator(processes), [&](const auto& entry) {
+      std::ifstream file(entry.path() / "cmdline");
+      return std::string(std::istreambuf_iterator<char>(file), {}).contains(folder.string());
+    });
+  }));
 }
 
 TEST_F(Lifecycle, TwoAgentsAreRefused) {
@@ -285,6 +395,110 @@ TEST_F(Lifecycle, FindsThemAgain) {
   EXPECT_FALSE(fs::exists(home_ / "state/containers/half-made"));
   ASSERT_TRUE(all_->kill("goes-on"));
   EXPECT_EQ(wait_for("goes-on"), 137);
+}
+
+TEST_F(Lifecycle, ForgetsAStopThatTheAgentDidNotOutlive) {
+  const std::string go = home_ / "go";
+  const std::string id = create(
+      "deaf", "trap '' TERM; touch " + go + "-deaf; while [ ! -e " + go + " ]; do sleep 0.05; done; rm " + go,
+      R"({"RestartPolicy":{"Name":"always"}})");
+  ASSERT_TRUE(all_->start("deaf"));
+  ASSERT_TRUE(until([&] { return fs::exists(go + "-deaf"); }));
+  ASSERT_TRUE(all_->kill("deaf", "SIGTERM"));
+  all_.reset();
+  open();
+  ASSERT_EQ(state("deaf")["Status"], "running");
+  std::ofstream(go) << "";
+  EXPECT_TRUE(until([&] { return (*all_->inspect("deaf"))["RestartCount"] == 1; }));
+  // But the end that a stop asked for is the user's, whoever hears it.
+  ASSERT_TRUE(until([&] { return state("deaf")["Status"] == "running"; }));
+  ASSERT_TRUE(until([&] { return !fs::exists(go); }));
+  all_.reset();
+  const fs::path file = home_ / "state/containers" / id / "state.json";
+  nlohmann::json stored = nlohmann::json::parse(std::ifstream(file));
+  stored["stopping"] = true;
+  std::ofstream(file) << stored;
+  std::ofstream(go) << "";
+  ASSERT_TRUE(until([&] { return fs::exists(home_ / "state/containers" / id / "shim/exit.json"); }));
+  open();
+  std::this_thread::sleep_for(300ms);
+  EXPECT_EQ(state("deaf")["Status"], "exited");
+}
+
+TEST_F(Lifecycle, TellsTheStartOfOneFoundRunningAtItsEnd) {
+  const std::string go = home_ / "go";
+  const std::string id = create("found", "while [ ! -e " + go + " ]; do sleep 0.05; done");
+  ASSERT_TRUE(all_->start("found"));
+  all_.reset();
+  const fs::path file = home_ / "state/containers" / id / "state.json";
+  nlohmann::json stored = nlohmann::json::parse(std::ifstream(file));
+  const std::string started = stored["started"].get<std::string>();
+  stored["status"] = "created";  // killed between the start and the note of it
+  stored["started"] = nullptr;
+  std::ofstream(file) << stored;
+  std::this_thread::sleep_for(2s);
+  open();
+  EXPECT_EQ(state("found")["Status"], "running");
+  std::ofstream(go) << "";
+  EXPECT_EQ(wait_for("found"), 0);
+  const auto moment = [](const std::string& when) { return *parse_rfc3339(when); };
+  EXPECT_LT(moment(state("found")["StartedAt"]) - moment(started), 1s);
+}
+
+TEST_F(Lifecycle, GoesOnWithARemovalWhoseShimIsLeft) {
+  const std::string go = home_ / "go";
+  const std::string id = create("going", "while [ ! -e " + go + " ]; do sleep 0.05; done");
+  ASSERT_TRUE(all_->start("going"));
+  all_.reset();
+  const fs::path folder = home_ / "state/containers" / id;
+  nlohmann::json stored = nlohmann::json::parse(std::ifstream(folder / "state.json"));
+  stored["status"] = "removing";
+  std::ofstream(folder / "state.json") << stored;
+  std::ofstream(go) << "";
+  ASSERT_TRUE(until([&] { return fs::exists(folder / "shim/exit.json"); }));
+  open();
+  EXPECT_TRUE(until([&] { return !all_->inspect("going"); }));
+  EXPECT_FALSE(fs::exists(folder));
+}
+
+TEST_F(Lifecycle, KeepsARunningContainerWhoseStateCannotBeRead) {
+  const std::string id = create("torn", "while :; do sleep 0.05; done");
+  ASSERT_TRUE(all_->start("torn"));
+  const int pid = state("torn")["Pid"].get<int>();
+  all_.reset();
+  std::ofstream(home_ / "state/containers" / id / "state.json") << R"({"id": ")";
+  open();
+  ASSERT_EQ(::kill(pid, 0), 0) << "the new agent killed it";
+  ASSERT_TRUE(all_->inspect(id));
+  EXPECT_EQ(state(id)["Status"], "running");
+  EXPECT_NE(state(id)["Error"].get<std::string>().find("state.json"), std::string::npos);
+  EXPECT_EQ(all_->remove(id, false).error().kind(), ErrorKind::kConflict);
+  all_.reset();
+  open();  // nothing of it was written over meanwhile
+  EXPECT_EQ(state(id)["Status"], "running");
+  ASSERT_TRUE(all_->stop(id, 0s));
+  EXPECT_EQ(all_->start(id).error().kind(), ErrorKind::kConflict);
+  const auto removed = all_->remove(id, true);
+  EXPECT_TRUE(removed) << removed.error().message();
+  EXPECT_TRUE(fs::is_empty(home_ / "state/containers"));
+}
+
+TEST_F(Lifecycle, ReadsTheStateOfAnotherVersion) {
+  const std::string id = create("newer", "while :; do sleep 0.05; done", R"({"Memory":67108864})");
+  ASSERT_TRUE(all_->start("newer"));
+  const int pid = state("newer")["Pid"].get<int>();
+  all_.reset();
+  const fs::path file = home_ / "state/containers" / id / "state.json";
+  nlohmann::json stored = nlohmann::json::parse(std::ifstream(file));
+  stored["config"]["HostConfig"]["Init"] = true;         // refused at create
+  stored["config"]["HostConfig"]["Invented"] = "later";  // unknown
+  stored["config"]["Hibernates"] = 1;
+  std::ofstream(file) << stored;
+  open();
+  ASSERT_EQ(::kill(pid, 0), 0) << "the new agent killed it";
+  ASSERT_TRUE(all_->inspect("newer"));
+  EXPECT_EQ(state("newer")["Pid"], pid);
+  EXPECT_EQ((*all_->inspect("newer"))["HostConfig"]["Memory"], 67108864);
 }
 
 }  // namespace

@@ -25,6 +25,16 @@ def ready(text):
     os.close(a.ready_fd)
 
 
+def hold(path):
+    """Waits while a test's file is there; another one says that this point was reached."""
+    if os.path.exists(path):
+        open(path + "-reached", "w").close()
+    while os.path.exists(path):
+        time.sleep(0.02)
+
+
+if not a.exec:
+    hold(a.bundle + "/hold-launch")
 if process["args"][0].startswith("/missing"):
     ready("error exec %s: No such file or directory" % process["args"][0])
     sys.exit(1)
@@ -68,6 +78,7 @@ for name, pid in (("pid", os.getpid()), ("init", child)):
     open(f"{a.dir}/{name}", "w").write(f"{pid} {starttime(pid)}\n")
 log = open(a.dir + "/log", "ab", buffering=0) if not a.exec else None
 state, started, exit_text, code = "created", now(), None, 0
+dies_at = 0.0
 clients, attached, buffers, lines = [], {}, {}, {OUT: b"", ERR: b""}
 sources = {out_r: OUT, err_r: ERR}
 ready(f"ok {child}")
@@ -102,8 +113,9 @@ def write_log(kind, text):
 
 
 def serve(client, kind, payload):
-    global state, started
+    global state, started, dies_at
     if exit_text is not None and kind == RELEASE:
+        hold(a.dir + "/hold-release")
         send(client, OK, b"")
         sys.exit(0)
     if exit_text is not None:
@@ -114,6 +126,9 @@ def serve(client, kind, payload):
     elif kind == START:
         if state != "created":
             return send(client, ERROR, b"it runs already")
+        if os.path.exists(a.dir + "/refuse-start"):
+            dies_at = time.time() + 0.3  # killed, it takes its time
+            return send(client, ERROR, b"start: refused")
         state, started = "running", now()
         os.write(gate_write, b"g")
         send(client, STATUS, f"running {child}".encode())
@@ -178,14 +193,15 @@ while True:
                     break
                 payload, buffers[fd] = buffers[fd][8 : 8 + length], buffers[fd][8 + length :]
                 serve(fd, kind, payload)
-    if exit_text is None and not sources:
+    if exit_text is None and not sources and time.time() > dies_at:
         pid, status = os.waitpid(child, os.WNOHANG)
         if pid:
             number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
             code = 128 + number if number else os.WEXITSTATUS(status)
             exit_text = json.dumps({"exitCode": code, "signal": number, "oomKilled": code == 99, "oomKills": 0,
                                     "startedAt": started, "exitedAt": now(), "cpuUsageUsec": 1234}).encode()
-            open(a.dir + "/exit.json.new", "wb").write(exit_text)
-            os.rename(a.dir + "/exit.json.new", a.dir + "/exit.json")
+            if os.path.exists(a.dir):
+                open(a.dir + "/exit.json.new", "wb").write(exit_text)
+                os.rename(a.dir + "/exit.json.new", a.dir + "/exit.json")
             for client in list(clients):
                 send(client, EXITED, exit_text)

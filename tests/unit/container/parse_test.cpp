@@ -79,11 +79,13 @@ TEST(State, GoesThroughItsFileAndBack) {
   state.exit_code = 3;
   state.restarts = 7;
   state.started = WallTime(1764000000123456789ns);
-  const auto read = parse_state(to_json(state));
+  std::vector<std::string> forgiven;
+  const auto read = parse_state(to_json(state), forgiven);
+  EXPECT_TRUE(forgiven.empty());
   ASSERT_TRUE(read) << read.error().message();
   EXPECT_EQ(to_json(*read), to_json(state));
-  EXPECT_FALSE(parse_state("{\"id\":"));
-  EXPECT_FALSE(parse_state("{\"id\":\"a\",\"status\":\"running\"}"));
+  EXPECT_FALSE(parse_state("{\"id\":", forgiven));
+  EXPECT_FALSE(parse_state("{\"id\":\"a\",\"status\":\"running\"}", forgiven));
 }
 
 TEST(Backoff, DoublesToAMinuteAndStartsOverAfterAGoodRun) {
@@ -123,6 +125,16 @@ TEST(Bundle, CombinesImageAndRequestAsDocker) {
   EXPECT_EQ(*command_of(config, image), std::vector<std::string>{"y"});
   EXPECT_FALSE(command_of(Config{}, image::Defaults{}));
   EXPECT_EQ(merged_env({"A=1", "B=2"}, {"B=3", "A", "C=4"}), (std::vector<std::string>{"B=3", "C=4"}));
+}
+
+TEST(Bundle, RefusesACpuLimitThatWouldBeNone) {
+  Config config;
+  config.limits.nano_cpus = 9'999;
+  const auto spec = make_spec(std::string(64, 'a'), config, {"x"},
+                              {.rootfs = testing::TempDir(), .folder = testing::TempDir(), .cgroup = "/x"});
+  ASSERT_FALSE(spec);
+  EXPECT_EQ(spec.error().kind(), ErrorKind::kInvalid);
+  EXPECT_THAT(spec.error().message(), HasSubstr("NanoCpus"));
 }
 
 }  // namespace
