@@ -1,0 +1,40 @@
+// What BPF probes counted of one container, since it was first seen: counters, as the kernel kept them.
+// Values without I/O.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "agent/base/units.h"
+
+namespace plimsoll::model {
+
+// How long things took. Slot i counts those below 2^i microseconds, and not below half of that; the last slot
+// counts longer ones as well.
+struct TimeHistogram {
+  static constexpr std::size_t kSlots = 28;
+  // The upper end of a slot; the last has none.
+  static constexpr Nanoseconds end_of(std::size_t slot) { return Nanoseconds(1000LL << slot); }
+
+  Nanoseconds sum{0};
+  std::array<std::uint64_t, kSlots> slots{};
+
+  std::uint64_t count() const {
+    std::uint64_t all = 0;
+    for (const std::uint64_t slot : slots) all += slot;
+    return all;
+  }
+};
+
+// Processes (thread groups) of a container and of all cgroups below it.
+struct Lifecycle {
+  std::uint64_t forks = 0;     // processes begun
+  std::uint64_t threads = 0;   // threads begun beside them
+  std::uint64_t execs = 0;     // programs begun
+  std::uint64_t exits = 0;     // processes ended
+  std::uint64_t failures = 0;  // of them, with a status that is not 0
+  std::uint64_t signals = 0;   // of them, by a signal
+  TimeHistogram lifetimes;     // of those that ended
+};
+
+}  // namespace plimsoll::model

@@ -1,0 +1,56 @@
+// The probes: one table of them (probes.cpp), loaded one by one, and what they counted of each container. A
+// probe that the kernel refuses takes none of the others with it. Single-threaded.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "agent/base/result.h"
+#include "agent/model/container_ref.h"
+#include "agent/model/probes.h"
+
+namespace plimsoll::bpf {
+
+struct ProbeState {
+  std::string name;  // "lifecycle"
+  bool up = false;
+  std::string why;                  // it is not up; empty where it is
+  Nanoseconds spent{0};             // in its programs; 0 while kernel.bpf_stats_enabled is 0
+  std::uint64_t runs = 0;           // of its programs; likewise
+  std::uint64_t lost_map_full = 0;  // not counted for want of room in a map
+};
+
+class Probes {
+ public:
+  struct Options {
+    std::uint32_t most_containers = 4096;  // that a map has room for, cgroups of nobody among them
+    std::set<std::string> off;             // probes that are not wanted
+  };
+  // Loads what it can; states() tells of the rest. Needs CAP_BPF and CAP_PERFMON, and a kernel with BTF.
+  static std::unique_ptr<Probes> open(const Options& options);
+  ~Probes();
+  Probes(const Probes&) = delete;
+  Probes& operator=(const Probes&) = delete;
+
+  std::vector<ProbeState> states() const;
+
+  // A container: what happens in its cgroup and below it is counted for it from now on; what happened in the
+  // cgroup itself since it was made has been. Errors: no room for one more.
+  Result<> watch(model::CgroupId id);
+  // Its cgroup is gone and its last numbers have been read: its entries are taken out.
+  void forget(model::CgroupId id);
+
+  // nullopt: the probe is not up.
+  std::optional<model::Lifecycle> lifecycle(model::CgroupId id) const;
+
+ private:
+  struct State;
+  explicit Probes(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace plimsoll::bpf
