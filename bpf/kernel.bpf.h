@@ -33,6 +33,7 @@ struct css_set {
 
 struct signal_struct {
   atomic_t live; /* threads that have not begun to exit */
+  int nr_threads; /* that have not been taken out, the dead among them */
   int group_exit_code;
 } CORE;
 

@@ -9,6 +9,18 @@ struct {
   __type(value, struct wire_lifecycle);
 } lifecycle SEC(".maps");
 
+/* Processes whose end was counted by one of several threads that exited at once. */
+struct process {
+  __u64 start;
+  __u64 tgid;
+};
+struct {
+  __uint(type, BPF_MAP_TYPE_LRU_HASH);
+  __uint(max_entries, 8192);
+  __type(key, struct process);
+  __type(value, __u8);
+} ended SEC(".maps");
+
 static const struct wire_lifecycle kNothing;
 
 static __always_inline struct wire_lifecycle *counts_of(struct task_struct *task)
@@ -48,11 +60,22 @@ int BPF_PROG(began, struct task_struct *task)
   return 0;
 }
 
-/* Called for each thread; `live` has been counted down before. */
+/* Whether this thread's exit is its process' end, which is true for one thread of each process. `live` was counted down
+ * some way before the tracepoint, so that two threads can both find it at 0; until they have passed here, neither is taken
+ * out of nr_threads. */
+static __always_inline int ends_process(struct task_struct *task)
+{
+  if (task->signal->live.counter != 0) return 0;
+  struct process process = {.start = task->group_leader->start_time, .tgid = task->tgid};
+  if (task->pid == task->tgid && task->signal->nr_threads == 1) return !bpf_map_lookup_elem(&ended, &process);
+  __u8 yes = 1;
+  return !bpf_map_update_elem(&ended, &process, &yes, BPF_NOEXIST);
+}
+
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(exited, struct task_struct *task)
 {
-  if (task->signal->live.counter != 0) return 0;
+  if (!ends_process(task)) return 0;
   struct wire_lifecycle *counts = counts_of(task);
   if (!counts) return 0;
   int code = task->signal->group_exit_code;

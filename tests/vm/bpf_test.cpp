@@ -131,6 +131,22 @@ TEST_F(ProbesTest, ThreadsAreNoProcesses) {
   EXPECT_EQ(seen->exits, 1U);
 }
 
+// Threads that exit beside each other must not each be taken for the last.
+TEST_F(ProbesTest, AProcessEndsOnceHoweverItsThreadsExit) {
+  ASSERT_TRUE(probes_->watch(id()));
+  constexpr int kProcesses = 100;
+  for (int i = 0; i < kProcesses; ++i) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      std::ofstream(folder_ / "cgroup.procs") << ::getpid() << std::flush;
+      for (int t = 0; t < 8; ++t) std::thread([] { ::syscall(SYS_exit, 0); }).detach();
+      ::syscall(SYS_exit, 0);  // of this thread only: the others end by themselves
+    }
+    ::waitpid(child, nullptr, 0);
+  }
+  EXPECT_EQ(probes_->lifecycle(id())->exits, static_cast<std::uint64_t>(kProcesses));
+}
+
 TEST_F(ProbesTest, AContainersLastNumbersStayUntilTheyAreForgotten) {
   ASSERT_TRUE(probes_->watch(id()));
   const model::CgroupId gone = id();
