@@ -77,6 +77,21 @@ void check_changes(const Policy& policy, const Rule& rule, Diagnostics& out) {
   }
 }
 
+void check_freezes(const Rule& rule, Diagnostics& out) {
+  if (rule.until) return;
+  const FreezeStep* open = nullptr;
+  for (const Step& step : rule.then) {
+    const auto* freeze = std::get_if<FreezeStep>(&step);
+    if (freeze != nullptr && !freeze->duration) open = freeze;
+    if (std::holds_alternative<ThawStep>(step)) open = nullptr;
+  }
+  if (open == nullptr) return;
+  out.error(
+      open->place,
+      "freeze: nothing ends it, expected a duration such as 'freeze: 10s', a later 'thaw' or the rule's "
+      "'until'");
+}
+
 void warn_of_ties(const std::vector<Policy>& policies, std::vector<Diagnostic>& out) {
   for (std::size_t i = 0; i < policies.size(); ++i) {
     for (std::size_t j = i + 1; j < policies.size(); ++j) {

@@ -47,6 +47,7 @@ struct SetStep {
 };
 struct FreezeStep {
   std::optional<Nanoseconds> duration;
+  Place place;
 };
 struct ThawStep {};
 struct KillStep {

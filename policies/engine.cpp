@@ -34,9 +34,7 @@ void Engine::use(std::shared_ptr<const PolicySet> set) {
   const auto forget = [&](Tracked& tracked) {
     std::erase_if(tracked.rules, [&](const auto& entry) {
       const auto found = known.find(entry.first);
-      if (found != known.end() && found->second == entry.second.fingerprint) return false;
-      if (entry.second.froze) tracked.thaw_at = BootTime{};  // what a rule froze does not outlive it
-      return true;
+      return found == known.end() || found->second != entry.second.fingerprint;
     });
   };
   for (auto& [inode, tracked] : tracked_) forget(tracked);
@@ -96,6 +94,14 @@ void Engine::select(Tracked& tracked, const std::shared_ptr<const model::Contain
     if (!policy.host && policy.mode != Mode::kOff && policy.select.matches(*ref)) {
       tracked.selected.push_back(&policy);
     }
+  }
+  // Neither overlays nor freezes outlive the selection. Those of a policy that selects it again begin anew.
+  std::erase_if(tracked.rules, [&](const auto& entry) {
+    return std::ranges::none_of(tracked.selected,
+                                [&](const Policy* policy) { return policy->name == entry.first.policy; });
+  });
+  for (auto& [rule, end] : tracked.freezes) {
+    if (!tracked.rules.contains(rule)) end = BootTime{};
   }
 }
 

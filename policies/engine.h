@@ -11,7 +11,8 @@
 //  written: a
 //     difference is a decision, kLimit the first time, kDrift where someone else wrote, kRule and kUntil for
 //     overlays.
-//  4. A field that nobody wants any more gets back what it was before the first write.
+//  4. A field that nobody wants any more gets back what it was before the first write. It is forgotten when
+//     that is reported done, not when it is decided: until then it is kept, saved, and tried again.
 #pragma once
 
 #include <algorithm>
@@ -106,11 +107,12 @@ class Engine {
     bool active = false;                  // fired, and not yet put back
     std::size_t step = 0;                 // the next of `then`
     std::optional<BootTime> waits_since;  // a `wait` step is going on
+    std::optional<BootTime> resumes;      // a `freeze` is going on, and steps follow it
     std::optional<BootTime> cooldown_ends;
     bool was_true = false;
     std::optional<BootTime> fired;
-    bool froze = false;  // without an end of its own: `until` thaws, and so does the rule's removal
-    BootTime breach;     // of the last step taken, with the values that were seen
+    bool told_freeze = false;  // audited and without an end of its own: its thaw is to be told as well
+    BootTime breach;           // of the last step taken, with the values that were seen
     std::vector<std::pair<std::string, std::string>> seen;
     std::map<FieldId, std::string> overlay;
   };
@@ -125,7 +127,23 @@ class Engine {
     // When the last write took effect: a sample from before it says nothing of who wrote what.
     std::optional<BootTime> effective;
     bool in_flight = false;  // decided, outcome not yet reported
+    bool written = false;    // at least once, by us: there is something to put back
+    bool releasing = false;  // nobody wants it any more, and `original` is being put back
     std::string problem;     // why the last try did not do
+    void begin_anew() {      // another value is to be written: what came of the last one says nothing
+      accepted.clear();
+      problem.clear();
+      next_try.reset();
+      pause = Nanoseconds(0);
+      in_flight = false;
+    }
+  };
+  // A thaw that was decided and is not yet reported done.
+  struct Thawing {
+    std::string policy, rule;
+    bool in_flight = true;
+    std::optional<BootTime> next_try;
+    Nanoseconds pause{0};
   };
   struct Tracked {
     std::string container_id;
@@ -136,15 +154,17 @@ class Engine {
     std::shared_ptr<const PolicySet> selected_from;
     std::map<RuleKey, RuleRun, RuleOrder> rules;
     std::map<FieldKey, Held> fields;
-    // Original values just written back, and the sample that this was decided on: until a newer one comes,
-    // the sample still shows the value that was taken away.
+    // Original values just written back, and when: a sample from before still shows what was taken away.
     std::map<FieldKey, std::pair<BootTime, std::string>> given_back;
-    std::optional<BootTime> thaw_at;
-    std::string frozen_by_policy, frozen_by_rule;
+    // By the rule that froze it, the end: nullopt until the rule's `until`, its `thaw` or its end. The
+    // container is thawed when no rule holds it frozen any more.
+    std::map<RuleKey, std::optional<BootTime>, RuleOrder> freezes;
+    std::optional<Thawing> thawing;
     std::uint64_t seen = 0;
   };
   class View;
-  struct Turn;  // one container's evaluation
+  struct State;  // as save() gives it and restore() takes it
+  struct Turn;   // one container's evaluation
   struct Wanted {
     std::string_view value, policy, rule;  // of the policy, or of its rule's run
     bool audit = false, force = false;
@@ -167,7 +187,11 @@ class Engine {
   void set_step(Turn& turn, const Policy& policy, const Rule& rule, RuleRun& run, const SetStep& step);
   void note_deadlines(const Turn& turn, const Rule& rule, const RuleRun& run);
   void end_rule(Turn& turn, const Policy& policy, const Rule& rule, RuleRun& run);
+  void freeze(Turn& turn, RuleRun& run, const FreezeStep& step, model::Decision made);
+  void thaw(Turn& turn, const RuleKey& rule, model::Decision made);
+  void end_freeze(Turn& turn, const RuleKey& rule, RuleRun& run, bool audit);
   void thaw_when_due(Turn& turn);
+  void report_thaw(const model::Decision& decision, const model::DecisionRecord& record, Tracked& tracked);
   void select(Tracked& tracked, const std::shared_ptr<const model::ContainerRef>& ref) const;
   const model::ContainerSample* choose_victim(const Turn& turn, const KillStep& step, double& most) const;
   void kill_step(Turn& turn, const Policy& policy, const Rule& rule, const RuleRun& run,
@@ -175,8 +199,8 @@ class Engine {
   Wishes merge(Turn& turn) const;
   void compare(Turn& turn, const Wishes& wanted);
   void hold(Turn& turn, const FieldKey& key, const Wishes& wanted);
-  void give_back(Turn& turn, const FieldKey& key, Held& held);
-  static std::string original_of(const Turn& turn, const FieldKey& key);
+  bool give_back(Turn& turn, const FieldKey& key, Held& held);
+  static std::optional<std::string> shown(const Turn& turn, const FieldKey& key);
   std::string refusal_of(const Turn& turn, const FieldKey& key, const Wishes& wanted) const;
   static bool stays_idle(const Turn& turn, const Wishes& wanted);
   RuleState state_of(const Policy& policy, const Rule& rule, const Tracked* tracked, BootTime now,
@@ -184,6 +208,7 @@ class Engine {
   void explain_policies(const model::ContainerRef& ref, Explanation& told) const;
   void explain_fields(const Tracked* tracked, const model::Sample* sample, BootTime now,
                       Explanation& told) const;
+  static void explain_freezes(const Tracked& tracked, BootTime now, Explanation& told);
   template <typename Filter>
   void explain_host_rules(const model::Snapshot* snapshot, Explanation& told, Filter filter) const;
   model::Decision decision(const Turn& turn, std::string_view policy, std::string_view rule,

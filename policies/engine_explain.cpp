@@ -122,6 +122,7 @@ RuleState Engine::state_of(const Policy& policy, const Rule& rule, const Tracked
     if (wait != nullptr)
       state.wait_left = std::max(Nanoseconds(0), wait->duration - (now - *run->waits_since));
   }
+  if (run->active && run->resumes) state.wait_left = std::max(Nanoseconds(0), *run->resumes - now);
   if (run->cooldown_ends) state.cooldown_left = std::max(Nanoseconds(0), *run->cooldown_ends - now);
   if (run->fired) {
     state.fired_ago = std::max(Nanoseconds(0), now - *run->fired);
@@ -176,8 +177,12 @@ void Engine::explain_fields(const Tracked* tracked, const model::Sample* sample,
       state.policy = held->policy;
       state.rule = held->rule;
       state.audit = held->audit;
-      state.held = !held->audit && !held->accepted.empty();
+      state.held = !held->audit && !held->accepted.empty() && !held->releasing;
       state.problem = held->problem;
+      if (held->releasing) {
+        state.wanted = held->original;
+        state.problem = "being put back" + (held->problem.empty() ? "" : ": " + held->problem);
+      }
       if (!held->audit && held->next_try && *held->next_try > now) state.retry_in = *held->next_try - now;
     }
     if (!state.now.empty() || !state.wanted.empty()) told.fields.push_back(std::move(state));
@@ -192,6 +197,19 @@ void Engine::explain_fields(const Tracked* tracked, const model::Sample* sample,
     if (field == told.fields.end() || (field->policy == policy.name && field->rule == by)) return;
     field->overruled.insert(field->overruled.begin(), {policy.name, by, value});
   });
+}
+
+void Engine::explain_freezes(const Tracked& tracked, BootTime now, Explanation& told) {
+  std::optional<BootTime> end = BootTime{};  // nullopt: it is not known when
+  for (const auto& [rule, ends] : tracked.freezes) {
+    told.frozen_by += (told.frozen_by.empty() ? "" : ", ") + rule.policy + "/" + rule.rule;
+    end = end && ends ? std::optional(std::max(*end, *ends)) : std::nullopt;
+  }
+  if (told.frozen_by.empty() && tracked.thawing) {
+    told.frozen_by = tracked.thawing->policy + "/" + tracked.thawing->rule;
+    end = tracked.thawing->next_try.value_or(now);
+  }
+  if (!told.frozen_by.empty() && end) told.thaw_in = std::max(Nanoseconds(0), *end - now);
 }
 
 template <typename Filter>
@@ -233,10 +251,7 @@ Explanation Engine::explain(const model::ContainerRef& ref, const model::Snapsho
   const model::ContainerSample* one = sample_of(ref, snapshot);
   const Counters* newest = tracked == nullptr ? nullptr : tracked->history.now();
   const BootTime now = one != nullptr ? one->sample.taken : newest != nullptr ? newest->taken : BootTime{};
-  if (tracked != nullptr && tracked->thaw_at) {
-    told.thaw_in = std::max(Nanoseconds(0), *tracked->thaw_at - now);
-    told.frozen_by = tracked->frozen_by_policy + "/" + tracked->frozen_by_rule;
-  }
+  if (tracked != nullptr) explain_freezes(*tracked, now, told);
   explain_fields(tracked, one == nullptr ? nullptr : &one->sample, now, told);
 
   const History none;

@@ -50,8 +50,8 @@ void Engine::compare(Turn& turn, const Wishes& wanted) {
       ++entry;
       continue;
     }
-    if (!without_effect(entry->first)) give_back(turn, entry->first, entry->second);
-    entry = turn.tracked.fields.erase(entry);
+    const bool more = !without_effect(entry->first) && give_back(turn, entry->first, entry->second);
+    entry = more ? std::next(entry) : turn.tracked.fields.erase(entry);
   }
   // The kernel refuses a quota below the burst: a burst that shrinks goes first.
   static const FieldId kBurst = *find_field("cpu.burst");
@@ -77,11 +77,11 @@ bool Engine::stays_idle(const Turn& turn, const Wishes& wanted) {
   return turn.sample->limits.cpu_idle.value_or(false);
 }
 
-// What the field was before us. A sample from before a value was given back still shows the value of then.
-std::string Engine::original_of(const Turn& turn, const FieldKey& key) {
+// What the cgroup has. A sample from before a value was given back still shows the value of then.
+std::optional<std::string> Engine::shown(const Turn& turn, const FieldKey& key) {
   const auto given = turn.tracked.given_back.find(key);
   if (given != turn.tracked.given_back.end() && turn.now <= given->second.first) return given->second.second;
-  return field_now(key, turn.sample->limits).value_or("");
+  return field_now(key, turn.sample->limits);
 }
 
 std::string Engine::refusal_of(const Turn& turn, const FieldKey& key, const Wishes& wanted) const {
@@ -115,18 +115,16 @@ std::string Engine::refusal_of(const Turn& turn, const FieldKey& key, const Wish
 
 void Engine::hold(Turn& turn, const FieldKey& key, const Wishes& wanted) {
   const Wanted& want = wanted.at(key);
-  const auto now = field_now(key, turn.sample->limits);
+  const auto now = shown(turn, key);
   auto [entry, fresh] = turn.tracked.fields.try_emplace(key);
   Held& held = entry->second;
-  if (fresh || (held.audit && !want.audit)) held.original = original_of(turn, key);
-  if (held.wanted != want.value || held.audit != want.audit) {
+  if (held.releasing && want.audit) return;  // an audit begins where nothing of ours is left
+  if (fresh || (held.audit && !want.audit)) held.original = now.value_or("");
+  if (held.wanted != want.value || held.audit != want.audit || held.releasing) {
     held.wanted = want.value;
     held.audit = want.audit;
-    held.accepted.clear();
-    held.problem.clear();
-    held.next_try.reset();
-    held.pause = Nanoseconds(0);
-    held.in_flight = false;
+    held.releasing = false;
+    held.begin_anew();
   }
   if (held.policy != want.policy) held.policy = want.policy;
   if (held.rule != want.rule) held.rule = want.rule;
@@ -158,33 +156,55 @@ void Engine::hold(Turn& turn, const FieldKey& key, const Wishes& wanted) {
   out_.push_back(std::move(made));
 }
 
-void Engine::give_back(Turn& turn, const FieldKey& key, Held& held) {
+// False: nothing is left to put back.
+bool Engine::give_back(Turn& turn, const FieldKey& key, Held& held) {
+  if (held.audit || !held.written || held.original.empty()) return false;
+  if (!held.releasing) held.begin_anew();
+  held.releasing = true;
   const auto now = field_now(key, turn.sample->limits);
-  if (held.audit || held.accepted.empty() || held.original.empty()) return;
-  turn.tracked.given_back[key] = {turn.now, held.original};
   const bool stale = held.effective && turn.now <= *held.effective;
-  if (!now || (*now == held.original && !stale)) return;
+  if (now && *now == held.original && !stale) return false;
+  if (!now || held.in_flight) return true;
+  if (held.next_try && turn.now < *held.next_try) {
+    due(*held.next_try);
+    return true;
+  }
   Decision made = decision(turn, held.policy, held.rule, false);
   made.cause = Cause::kUntil;
   made.action =
       model::SetFile{std::string(fields()[key.id].file), file_text(key, held.original), file_text(key, *now)};
+  held.in_flight = true;
   out_.push_back(std::move(made));
+  return true;
 }
 
 void Engine::report(const Decision& decision, const model::DecisionRecord& record) {
-  const auto* set = std::get_if<model::SetFile>(&decision.action);
-  if (set == nullptr) return;
   const auto tracked = tracked_.find(decision.container->id.inode);
   if (tracked == tracked_.end()) return;
-  for (auto& [key, held] : tracked->second.fields) {
-    if (fields()[key.id].file != set->file || file_text(key, held.wanted) != set->value) continue;
-    if (record.outcome == to_string(model::Outcome::kDone)) {
+  if (std::holds_alternative<model::Thaw>(decision.action))
+    return report_thaw(decision, record, tracked->second);
+  const auto* set = std::get_if<model::SetFile>(&decision.action);
+  if (set == nullptr) return;
+  const bool done = record.outcome == to_string(model::Outcome::kDone);
+  const BootTime effective = decision.breach + record.breach_to_effect;
+  const auto concerns = [&](const auto& entry) {
+    const auto& [key, held] = entry;
+    return fields()[key.id].file == set->file &&
+           file_text(key, held.releasing ? held.original : held.wanted) == set->value;
+  };
+  std::erase_if(tracked->second.fields, [&](const auto& entry) {
+    if (!entry.second.releasing || !concerns(entry)) return false;
+    if (done) tracked->second.given_back[entry.first] = {effective, entry.second.original};
+    return done || record.outcome == to_string(model::Outcome::kVanished);
+  });
+  for (auto& entry : tracked->second.fields) {
+    if (!concerns(entry)) continue;
+    auto& [key, held] = entry;
+    if (done) {
+      held.begin_anew();
       held.accepted = value_in(key, record.after);
-      held.problem.clear();
-      held.effective = decision.breach + record.breach_to_effect;
-      held.next_try.reset();
-      held.pause = Nanoseconds(0);
-      held.in_flight = false;
+      held.effective = effective;
+      held.written = true;
     } else if (!decision.audit) {
       held.pause = held.pause.count() == 0 ? kFirstPause : std::min(2 * held.pause, kLongestPause);
       held.next_try = decision.decided + held.pause;

@@ -36,6 +36,7 @@ void Engine::run_rule(Turn& turn, const Policy& policy, const Rule& rule) {
       run.fired = turn.now;
       run.step = 0;
       run.waits_since.reset();
+      run.resumes.reset();
       run.until_timers.clear();
       run_steps(turn, policy, rule, run);
     }
@@ -60,6 +61,7 @@ void Engine::note_deadlines(const Turn& turn, const Rule& rule, const RuleRun& r
     return;
   }
   if (rule.until) held(*rule.until, run.until_timers);
+  if (run.resumes) later(*run.resumes);
   if (!run.waits_since || run.step >= rule.then.size()) return;
   if (const auto* wait = std::get_if<WaitStep>(&rule.then[run.step]))
     later(*run.waits_since + wait->duration);
@@ -68,26 +70,11 @@ void Engine::note_deadlines(const Turn& turn, const Rule& rule, const RuleRun& r
 void Engine::end_rule(Turn& turn, const Policy& policy, const Rule& rule, RuleRun& run) {
   run.active = false;
   if (rule.cooldown) run.cooldown_ends = turn.now + *rule.cooldown;
+  // Also where its ladder ended before it came to its `thaw`.
+  end_freeze(turn, {policy.name, rule.name}, run, policy.mode == Mode::kAudit);
   if (!rule.until) return;
   for (const auto& [field, value] : run.overlay) turn.released.insert(field);
   run.overlay.clear();
-  if (!run.froze) return;
-  run.froze = false;
-  Decision thaw = decision(turn, policy.name, rule.name, policy.mode == Mode::kAudit);
-  thaw.cause = Cause::kUntil;
-  thaw.action = model::Thaw{};
-  out_.push_back(std::move(thaw));
-}
-
-// Also while paused: a pause must not leave a container frozen for longer than its rule said.
-void Engine::thaw_when_due(Turn& turn) {
-  if (!turn.tracked.thaw_at) return;
-  if (turn.now < *turn.tracked.thaw_at) return due(*turn.tracked.thaw_at);
-  turn.tracked.thaw_at.reset();
-  Decision thaw = decision(turn, turn.tracked.frozen_by_policy, turn.tracked.frozen_by_rule, false);
-  thaw.cause = Cause::kUntil;
-  thaw.action = model::Thaw{};
-  out_.push_back(std::move(thaw));
 }
 
 void Engine::run_steps(Turn& turn, const Policy& policy, const Rule& rule, RuleRun& run) {
@@ -95,8 +82,11 @@ void Engine::run_steps(Turn& turn, const Policy& policy, const Rule& rule, RuleR
   // A ladder goes on only while its condition still holds.
   if (run.truth == Truth::kFalse) {
     run.step = rule.then.size();
+    run.resumes.reset();
     return;
   }
+  if (run.resumes && turn.now < *run.resumes) return;
+  run.resumes.reset();
   run.breach = rule.when.since(turn.now, run.when_timers);
   run.seen.clear();
   for (const SignalId signal : rule.when.signals()) {
@@ -104,7 +94,9 @@ void Engine::run_steps(Turn& turn, const Policy& policy, const Rule& rule, RuleR
     if (!reading.known()) continue;
     run.seen.emplace_back(signals()[signal].name, format_quantity(reading.value, signals()[signal].unit));
   }
-  while (run.step < rule.then.size() && take_step(turn, policy, rule, run, rule.then[run.step])) ++run.step;
+  while (run.step < rule.then.size() && !run.resumes &&
+         take_step(turn, policy, rule, run, rule.then[run.step]))
+    ++run.step;
 }
 
 bool Engine::take_step(Turn& turn, const Policy& policy, const Rule& rule, RuleRun& run, const Step& step) {
@@ -127,20 +119,19 @@ bool Engine::take_step(Turn& turn, const Policy& policy, const Rule& rule, RuleR
   made.seen = run.seen;
   if (const auto* notify = std::get_if<NotifyStep>(&step)) {
     made.action = model::Notify{filled(turn, notify->text)};
-  } else if (const auto* freeze = std::get_if<FreezeStep>(&step)) {
-    made.action = model::Freeze{freeze->duration};
-    if (freeze->duration && !made.audit) turn.tracked.thaw_at = turn.now + *freeze->duration;
-    run.froze = !freeze->duration.has_value();
-    if (!made.audit) {
-      turn.tracked.frozen_by_policy = policy.name;
-      turn.tracked.frozen_by_rule = rule.name;
-    }
+    out_.push_back(std::move(made));
+  } else if (const auto* frozen = std::get_if<FreezeStep>(&step)) {
+    freeze(turn, run, *frozen, std::move(made));
+    // What follows begins when the freeze is over.
+    if (frozen->duration && &step != &rule.then.back()) run.resumes = turn.now + *frozen->duration;
   } else {
-    made.action = model::Thaw{};
-    run.froze = false;
-    if (!made.audit) turn.tracked.thaw_at.reset();
+    // A rule that froze ends its own freeze; one that only thaws ends whatever there is.
+    const bool froze = std::ranges::any_of(
+        rule.then, [](const Step& one) { return std::holds_alternative<FreezeStep>(one); });
+    if (!froze && !made.audit) turn.tracked.freezes.clear();
+    run.told_freeze = false;
+    thaw(turn, {policy.name, rule.name}, std::move(made));
   }
-  out_.push_back(std::move(made));
   return true;
 }
 

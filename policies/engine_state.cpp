@@ -8,110 +8,164 @@ namespace plimsoll::policies {
 
 using nlohmann::json;
 
-std::string Engine::save() const {
-  const auto rules_of = [](const Tracked& tracked) {
-    json rules = json::array();
-    for (const auto& [key, run] : tracked.rules) {
-      if (!run.active && run.overlay.empty() && !run.cooldown_ends) continue;
-      json overlay = json::object();
-      for (const auto& [id, value] : run.overlay) overlay[std::string(fields()[id].name)] = value;
-      rules.push_back({{"policy", key.policy},
-                       {"rule", key.rule},
-                       {"fingerprint", run.fingerprint},
-                       {"active", run.active},
-                       {"froze", run.froze},
-                       {"step", run.step},
-                       {"overlay", overlay},
-                       {"cooldown_ends", run.cooldown_ends ? run.cooldown_ends->since_boot.count() : 0}});
+// Each part of the state, to JSON and back.
+struct Engine::State {
+  using Known = std::map<RuleKey, std::string>;
+
+  static json save_rules(const Tracked& tracked);
+  static json save_fields(const Tracked& tracked);
+  static json save_freezes(const Tracked& tracked);
+  static json save(std::uint64_t inode, const Tracked& tracked);
+  static void restore_rules(const json& saved_rules, const Known& known, Tracked& tracked);
+  static void restore_fields(const json& saved_fields, Tracked& tracked);
+  static void restore_freezes(const json& one, Tracked& tracked);
+};
+
+json Engine::State::save_rules(const Tracked& tracked) {
+  json rules = json::array();
+  for (const auto& [key, run] : tracked.rules) {
+    const bool froze = tracked.freezes.contains(key);
+    if (!run.active && run.overlay.empty() && !run.cooldown_ends && !froze) continue;
+    json overlay = json::object();
+    for (const auto& [id, value] : run.overlay) overlay[std::string(fields()[id].name)] = value;
+    rules.push_back({{"policy", key.policy},
+                     {"rule", key.rule},
+                     {"fingerprint", run.fingerprint},
+                     {"active", run.active},
+                     {"told_freeze", run.told_freeze},
+                     {"step", run.step},
+                     {"resumes", run.resumes ? run.resumes->since_boot.count() : -1},
+                     {"overlay", overlay},
+                     {"cooldown_ends", run.cooldown_ends ? run.cooldown_ends->since_boot.count() : 0}});
+  }
+  return rules;
+}
+
+json Engine::State::save_fields(const Tracked& tracked) {
+  json held_fields = json::array();
+  for (const auto& [key, held] : tracked.fields) {
+    held_fields.push_back({{"field", fields()[key.id].name},
+                           {"device", key.device},
+                           {"original", held.original},
+                           {"wanted", held.wanted},
+                           {"accepted", held.accepted},
+                           {"policy", held.policy},
+                           {"rule", held.rule},
+                           // Saved before it is carried out, a write may have been.
+                           {"written", held.written || (held.in_flight && !held.audit)},
+                           {"releasing", held.releasing},
+                           {"audit", held.audit}});
+  }
+  return held_fields;
+}
+
+json Engine::State::save_freezes(const Tracked& tracked) {
+  json freezes = json::array();
+  for (const auto& [key, end] : tracked.freezes) {
+    freezes.push_back(
+        {{"policy", key.policy}, {"rule", key.rule}, {"end", end ? end->since_boot.count() : -1}});
+  }
+  return freezes;
+}
+
+// Null where there is nothing to keep.
+json Engine::State::save(std::uint64_t inode, const Tracked& tracked) {
+  json held_fields = save_fields(tracked), rules = save_rules(tracked), freezes = save_freezes(tracked);
+  json thawing;
+  if (tracked.thawing) thawing = {{"policy", tracked.thawing->policy}, {"rule", tracked.thawing->rule}};
+  if (held_fields.empty() && rules.empty() && freezes.empty() && thawing.is_null()) return nullptr;
+  return {{"inode", inode},
+          {"id", tracked.container_id},
+          {"fields", std::move(held_fields)},
+          {"rules", std::move(rules)},
+          {"freezes", std::move(freezes)},
+          {"thawing", std::move(thawing)}};
+}
+
+// A rule that changed or went while we were away leaves nothing but what it froze, to be thawed.
+void Engine::State::restore_rules(const json& saved_rules, const Known& known, Tracked& tracked) {
+  for (const json& saved : saved_rules) {
+    RuleRun run;
+    run.fingerprint = saved.at("fingerprint");
+    run.active = saved.at("active");
+    run.was_true = run.active;
+    run.told_freeze = saved.at("told_freeze");
+    run.step = saved.at("step");
+    if (const auto at = saved.at("resumes").get<std::int64_t>(); at >= 0) {
+      run.resumes = BootTime{Nanoseconds(at)};
     }
-    return rules;
-  };
+    if (const auto ends = saved.at("cooldown_ends").get<std::int64_t>()) {
+      run.cooldown_ends = BootTime{Nanoseconds(ends)};
+    }
+    for (const auto& [name, value] : saved.at("overlay").items()) {
+      if (const auto id = find_field(name)) run.overlay[*id] = value;
+    }
+    const RuleKey key{saved.at("policy"), saved.at("rule")};
+    const auto now = known.find(key);
+    if (now != known.end() && now->second == run.fingerprint) tracked.rules[key] = std::move(run);
+  }
+}
+
+void Engine::State::restore_fields(const json& saved_fields, Tracked& tracked) {
+  for (const json& saved : saved_fields) {
+    const auto id = find_field(saved.at("field").get<std::string>());
+    if (!id) continue;
+    Held held;
+    held.original = saved.at("original");
+    held.wanted = saved.at("wanted");
+    held.accepted = saved.at("accepted");
+    held.policy = saved.at("policy");
+    held.rule = saved.at("rule");
+    held.audit = saved.at("audit");
+    held.written = saved.at("written");
+    held.releasing = saved.at("releasing");
+    if (held.audit) held.next_try = BootTime{Nanoseconds::max()};
+    tracked.fields[FieldKey(*id, saved.at("device").get<std::string>())] = std::move(held);
+  }
+}
+
+void Engine::State::restore_freezes(const json& one, Tracked& tracked) {
+  for (const json& saved : one.at("freezes")) {
+    const auto end = saved.at("end").get<std::int64_t>();
+    tracked.freezes[{saved.at("policy"), saved.at("rule")}] =
+        end < 0 ? std::nullopt : std::optional(BootTime{Nanoseconds(end)});
+  }
+  if (const json& saved = one.at("thawing"); !saved.is_null()) {
+    tracked.thawing = Thawing{saved.at("policy"), saved.at("rule"), false, std::nullopt, Nanoseconds(0)};
+  }
+}
+
+std::string Engine::save() const {
   json containers = json::array();
   for (const auto& [inode, tracked] : tracked_) {
-    json held_fields = json::array();
-    for (const auto& [key, held] : tracked.fields) {
-      held_fields.push_back({{"field", fields()[key.id].name},
-                             {"device", key.device},
-                             {"original", held.original},
-                             {"wanted", held.wanted},
-                             {"accepted", held.accepted},
-                             {"policy", held.policy},
-                             {"rule", held.rule},
-                             {"audit", held.audit}});
-    }
-    json rules = rules_of(tracked);
-    if (held_fields.empty() && rules.empty() && !tracked.thaw_at) continue;
-    containers.push_back({{"inode", inode},
-                          {"id", tracked.container_id},
-                          {"fields", std::move(held_fields)},
-                          {"rules", std::move(rules)},
-                          {"thaw_at", tracked.thaw_at ? tracked.thaw_at->since_boot.count() : -1},
-                          {"frozen_by", {tracked.frozen_by_policy, tracked.frozen_by_rule}}});
+    if (json one = State::save(inode, tracked); !one.is_null()) containers.push_back(std::move(one));
   }
   json kills = json::array();
   for (const BootTime at : kills_) kills.push_back(at.since_boot.count());
-  return json_text(
-      json{{"version", 1}, {"containers", containers}, {"host", rules_of(host_)}, {"kills", kills}});
+  return json_text(json{{"version", 1},
+                        {"containers", std::move(containers)},
+                        {"host", State::save_rules(host_)},
+                        {"kills", std::move(kills)}});
 }
 
 Result<> Engine::restore(const std::string& text) {
-  std::map<RuleKey, std::string> known;
+  State::Known known;
   for (const Policy& policy : set_->policies) {
     for (const Rule& rule : policy.rules) known[{policy.name, rule.name}] = state_key(policy, rule);
   }
-  // A rule that changed or went while we were away leaves nothing but its thaw.
-  const auto restore_rules = [&](const json& saved_rules, Tracked& tracked) {
-    for (const json& saved : saved_rules) {
-      RuleRun run;
-      run.fingerprint = saved.at("fingerprint");
-      run.active = saved.at("active");
-      run.was_true = run.active;
-      run.froze = saved.at("froze");
-      run.step = saved.at("step");
-      if (const auto ends = saved.at("cooldown_ends").get<std::int64_t>()) {
-        run.cooldown_ends = BootTime{Nanoseconds(ends)};
-      }
-      for (const auto& [name, value] : saved.at("overlay").items()) {
-        if (const auto id = find_field(name)) run.overlay[*id] = value;
-      }
-      const RuleKey key{saved.at("policy"), saved.at("rule")};
-      const auto now = known.find(key);
-      if (now != known.end() && now->second == run.fingerprint) {
-        tracked.rules[key] = std::move(run);
-      } else if (run.froze) {
-        tracked.thaw_at = BootTime{};
-      }
-    }
-  };
   std::unordered_map<std::uint64_t, Tracked> restored;
   Tracked host;
   std::deque<BootTime> kills;
   try {
     const json state = json::parse(text);
     for (const json& one : state.at("containers")) {
-      Tracked tracked;
+      Tracked& tracked = restored[one.at("inode").get<std::uint64_t>()];
       tracked.container_id = one.at("id");
-      for (const json& saved : one.at("fields")) {
-        const auto id = find_field(saved.at("field").get<std::string>());
-        if (!id) continue;
-        Held held;
-        held.original = saved.at("original");
-        held.wanted = saved.at("wanted");
-        held.accepted = saved.at("accepted");
-        held.policy = saved.at("policy");
-        held.rule = saved.at("rule");
-        held.audit = saved.at("audit");
-        if (held.audit) held.next_try = BootTime{Nanoseconds::max()};
-        tracked.fields[FieldKey(*id, saved.at("device").get<std::string>())] = std::move(held);
-      }
-      const auto thaw = one.at("thaw_at").get<std::int64_t>();
-      if (thaw >= 0) tracked.thaw_at = BootTime{Nanoseconds(thaw)};
-      tracked.frozen_by_policy = one.at("frozen_by").at(0);
-      tracked.frozen_by_rule = one.at("frozen_by").at(1);
-      restore_rules(one.at("rules"), tracked);
-      restored[one.at("inode").get<std::uint64_t>()] = std::move(tracked);
+      State::restore_fields(one.at("fields"), tracked);
+      State::restore_freezes(one, tracked);
+      State::restore_rules(one.at("rules"), known, tracked);
     }
-    restore_rules(state.at("host"), host);
+    State::restore_rules(state.at("host"), known, host);
     for (const json& at : state.at("kills")) kills.push_back({Nanoseconds(at.get<std::int64_t>())});
   } catch (const json::exception& error) {
     return invalid(std::string("saved state of the policy engine: ") + error.what());

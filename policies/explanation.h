@@ -67,7 +67,7 @@ enum class RulePhase {
   kUnknown,  // its condition cannot be told
   kHolding,  // true in part: a `for` has begun
   kFired,    // active: `until` has not come yet, or its ladder has steps left
-  kWaiting,  // active: inside a `wait` of its ladder
+  kWaiting,  // active: inside a `wait` or a `freeze` of its ladder
   kCooling,  // over, and its cooldown has not ended
   kSpent,    // has fired, and fires again once its condition was false in between
   kPaused,   // would fire, but all enforcement is paused
@@ -93,8 +93,8 @@ struct Explanation {
   bool known = false;                           // was it in an evaluation yet
   std::string untouchable;                      // not empty: why nothing is ever done to it
   bool paused = false;
-  std::optional<Nanoseconds> thaw_in;  // a rule froze it for a time
-  std::string frozen_by;               // "policy/rule"
+  std::string frozen_by;               // "policy/rule, ..." that hold it frozen
+  std::optional<Nanoseconds> thaw_in;  // nullopt where frozen: until a rule ends it
   std::vector<PolicyState> policies;   // highest priority first
   std::vector<FieldState> fields;      // in the order of fields()
   std::vector<RuleState> rules;        // of the policies that apply; then of HostPolicies that may choose it

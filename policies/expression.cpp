@@ -96,7 +96,8 @@ Truth Expression::test_at(std::uint16_t index, const Testing& testing) const {
     case Op::kFor: {
       const Truth inner = test_at(node.left, testing);
       HoldTimer& timer = testing.timers[node.timer];
-      if (inner != Truth::kTrue) {
+      if (inner == Truth::kUnknown) return inner;  // neither clears the timer nor fires by it
+      if (inner == Truth::kFalse) {
         timer.since.reset();
         return inner;
       }

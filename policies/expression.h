@@ -37,8 +37,8 @@ class SignalSource {
   virtual Reading window(Function function, SignalId signal, Nanoseconds window) const = 0;
 };
 
-// A `for`: since when its condition has been true without a gap. An unknown resets it: what was not seen is
-// not said to have held.
+// A `for`: since when its condition has not been false. An unknown leaves it as it is: a sample that could
+// not be had neither fires a rule nor makes it wait anew.
 struct HoldTimer {
   std::optional<BootTime> since;
 };

@@ -61,9 +61,28 @@ void parse_io(const YamlNode& node, const ParseContext& context, std::vector<Lim
   for (const YamlNode& one : node.items) parse_device(one, context, limits);
 }
 
+// "90%" of a limit in bytes means of this policy's own memory.max. nullopt: it was refused.
+std::optional<std::string> share_of_max(const FieldInfo& field, double share, std::optional<double> max,
+                                        const YamlNode& node, const ParseContext& context) {
+  const auto refuse = [&](const std::string& why) {
+    context.out.error(node.place, "spec.limits." + std::string(field.name) + ": " + why);
+    return std::optional<std::string>();
+  };
+  if (!max) return refuse("a percentage is of memory.max, which this policy does not set to a size");
+  const double value = *max * share;
+  // Swap is beside the memory, all others are inside of it.
+  if (value < field.least || (share > 1 && field.name != "memory.swap")) {
+    return refuse("expected a share of memory.max from 0% to 100%, got " + policies::quoted(node.text));
+  }
+  if (value > field.most) {
+    return refuse("expected at most " + format_number(field.most) + " bytes, got " +
+                  policies::quoted(node.text));
+  }
+  return field_text(field, value);
+}
+
 void parse_limits(const YamlNode& node, const ParseContext& context, std::vector<LimitValue>& limits) {
   MapReader groups(node, "spec.limits", context.out);
-  // "90%" of a memory limit means of this policy's own memory.max.
   std::optional<double> memory_max;
   for (const std::string_view group : {"cpu", "memory", "pids"}) {
     const YamlNode* found = groups.find(group);
@@ -77,17 +96,10 @@ void parse_limits(const YamlNode& node, const ParseContext& context, std::vector
       const YamlNode* value = reader.find(key);
       if (value == nullptr) continue;
       const auto quantity = parse_quantity(value->text);
-      if (group == "memory" && quantity && quantity->type.unit == Unit::kShare) {
-        if (memory_max) {
-          limits.push_back({id, field_text(fields()[id], *memory_max * quantity->value), value->place});
-        } else {
-          context.out.error(value->place,
-                            what + "." + std::string(key) +
-                                ": a percentage is of memory.max, which this policy does not set to a size");
-        }
-        continue;
-      }
-      const auto text = parse_field_value(id, *value, what + "." + std::string(key), context);
+      const bool share =
+          fields()[id].kind == FieldKind::kBytes && quantity && quantity->type.unit == Unit::kShare;
+      const auto text = share ? share_of_max(fields()[id], quantity->value, memory_max, *value, context)
+                              : parse_field_value(id, *value, what + "." + std::string(key), context);
       if (!text) continue;
       if (name == "memory.max" && *text != "max") memory_max = quantity->value;
       limits.push_back({id, *text, value->place});
@@ -158,6 +170,7 @@ void parse_spec(const YamlNode& node, const ParseContext& context, Policy& polic
         context.out.error(one.place,
                           "rule " + policies::quoted(rule->name) + ": the name is taken by an earlier rule");
       check_changes(policy, *rule, context.out);
+      check_freezes(*rule, context.out);
       policy.rules.push_back(std::move(*rule));
     }
   }

@@ -156,7 +156,10 @@ std::string explain_text(const Explanation& told) {
   if (!told.untouchable.empty()) out += "Untouchable: " + told.untouchable + ".\n";
   if (told.paused) out += "All enforcement is paused.\n";
   if (!told.known) out += "Not evaluated yet.\n";
-  if (told.thaw_in) out += "Frozen by " + told.frozen_by + ", thawed in " + span(*told.thaw_in) + ".\n";
+  if (!told.frozen_by.empty()) {
+    const std::string end = told.thaw_in ? "in " + span(*told.thaw_in) : "when the rule ends";
+    out += "Frozen by " + told.frozen_by + ", thawed " + end + ".\n";
+  }
   out += "\n" + policies_text(told);
   if (told.cgroup != "/") out += "\n" + fields_text(told);
   for (const RuleState& rule : told.rules) out += "\n" + rule_text(rule);

@@ -134,7 +134,8 @@ void parse_step(const YamlNode& node, const ParseContext& context, std::vector<S
   if (node.kind == Kind::kScalar && (node.text == "thaw" || node.text == "freeze")) {
     if (context.host)
       return context.out.error(node.place, node.text + ": a HostPolicy may kill and notify only");
-    node.text == "thaw" ? steps.emplace_back(ThawStep{}) : steps.emplace_back(FreezeStep{});
+    node.text == "thaw" ? steps.emplace_back(ThawStep{})
+                        : steps.emplace_back(FreezeStep{std::nullopt, node.place});
     return;
   }
   if (node.kind != Kind::kMap || node.keys.size() != 1) {
@@ -155,7 +156,7 @@ void parse_step(const YamlNode& node, const ParseContext& context, std::vector<S
   if (name == "thaw") return void(steps.emplace_back(ThawStep{}));
   if (name == "freeze") {
     if (const auto duration = parse_duration_node(value, "freeze", context))
-      steps.emplace_back(FreezeStep{*duration});
+      steps.emplace_back(FreezeStep{*duration, node.keys[0].place});
     return;
   }
   if (name == "wait") {

@@ -18,6 +18,7 @@ constexpr std::uint64_t kTicksBetweenSaves = 10;  // of the totals by workload
 constexpr const char* kEngineState = "engine";
 constexpr const char* kTotalsState = "workloads";
 constexpr const char* kGraceState = "graces";
+constexpr const char* kPausedState = "paused";
 // Between two samples that only time asked for; rules in a tight ladder must not make the agent the noisy
 // one.
 constexpr Nanoseconds kLeastGap = std::chrono::milliseconds(50);
@@ -42,10 +43,12 @@ void log_decision(const model::DecisionRecord& record) {
   log::info(line);
 }
 
-// A decision that may be the first write to a file, whose value before it must not be lost.
-bool may_be_first_write(const model::Decision& decision) {
-  return !decision.audit && decision.refusal.empty() && decision.cause != model::Cause::kDrift &&
-         std::holds_alternative<model::SetFile>(decision.action);
+// A decision whose way back must be known to the next agent before it is carried out: the first write to a
+// file, whose value before it must not be lost, and a freeze.
+bool needs_a_way_back(const model::Decision& decision) {
+  if (decision.audit || !decision.refusal.empty()) return false;
+  return std::holds_alternative<model::Freeze>(decision.action) ||
+         (std::holds_alternative<model::SetFile>(decision.action) && decision.cause != model::Cause::kDrift);
 }
 
 }  // namespace
@@ -98,6 +101,13 @@ void Loop::restore() {
   // Totals go on over a boot; the watcher tells one from the other itself.
   const auto totals = parts_.audit.get_state(kTotalsState);
   if (totals && *totals) told(parts_.watcher.restore(**totals, parts_.boot_id));
+  // A pause ends when somebody says so: not with a new agent, and not with a reboot.
+  const auto paused = parts_.audit.get_state(kPausedState);
+  if (!paused) log::warning("state of an earlier agent: " + paused.error().message());
+  if (paused && *paused == "true") {
+    set_paused(true);
+    log::warning("all enforcement is paused since an earlier agent; plimsoll pause --resume ends it");
+  }
 }
 
 void Loop::save_engine() {
@@ -129,6 +139,7 @@ void Loop::arm_timer() {
   if (const auto grace = parts_.executor.next_deadline()) when = std::min(when, *grace);
   if (const auto due = parts_.engine.next_deadline())
     when = std::min(when, std::max(*due, sampled_ + kLeastGap));
+  if (const auto changes = limit_turns_.deadline()) when = std::min(when, *changes);
   const auto nanoseconds = std::max<std::int64_t>(when.since_boot.count(), 1);  // 0 would disarm
   const itimerspec spec{
       .it_interval = {},
@@ -174,6 +185,7 @@ void Loop::time_passed() {
   }
   const BootTime now = parts_.clock.boot();
   if (now >= next_tick_) return tick();
+  if (limit_turns_.take(now)) return turn(parts_.watcher.snapshot());
   const auto due = parts_.engine.next_deadline();
   if (!due || now < *due || now - sampled_ < kLeastGap) return;
   // A `for`, a cooldown or a step of a ladder has come due between two ticks: it wants values of this moment.
@@ -200,8 +212,9 @@ void Loop::tick() {
 
 void Loop::events() {
   const std::vector<model::Event> happened = parts_.watcher.drain();
-  const bool limits_changed = !parts_.watcher.take_limit_changes().empty();
-  if (happened.empty() && !limits_changed) return;
+  if (!parts_.watcher.take_limit_changes().empty()) limit_turns_.changed();
+  // Memory events and pressure never wait.
+  if (happened.empty() && !limit_turns_.take(parts_.clock.boot())) return;
   turn(parts_.watcher.snapshot(), happened);
   log_warnings();
 }
@@ -235,6 +248,7 @@ void Loop::reload() {
 }
 
 void Loop::turn(std::shared_ptr<const model::Snapshot> snapshot, std::span<const model::Event> happened) {
+  limit_turns_.turned();
   if (decide(snapshot, happened)) snapshot = parts_.watcher.snapshot();
   publish(std::move(snapshot));
 }
@@ -243,8 +257,8 @@ bool Loop::decide(const std::shared_ptr<const model::Snapshot>& snapshot,
                   std::span<const model::Event> happened) {
   const auto decisions = parts_.engine.evaluate(*snapshot, happened);
   if (decisions.empty()) return false;
-  // Killed between the write and its record, the next agent must still know what was there before.
-  if (std::ranges::any_of(decisions, may_be_first_write)) save_engine();
+  // Killed between an action and its record, the next agent must still know what was there before.
+  if (std::ranges::any_of(decisions, needs_a_way_back)) save_engine();
   std::vector<model::DecisionRecord> records;
   std::set<model::CgroupId> touched;
   for (const model::Decision& decision : decisions) {
@@ -298,9 +312,16 @@ void Loop::log_warnings() {
   for (const std::string& warning : parts_.watcher.take_warnings()) log::warning(warning);
 }
 
-void Loop::pause(bool paused) {
+void Loop::set_paused(bool paused) {
   paused_ = paused;
   parts_.engine.pause(paused);
+  parts_.executor.pause(paused);
+}
+
+void Loop::pause(bool paused) {
+  const auto stored = parts_.audit.put_state(kPausedState, paused ? "true" : "false");
+  if (!stored) log::warning("keep the pause over a restart: " + stored.error().message());
+  set_paused(paused);
   log::warning(paused ? "all enforcement is paused" : "enforcement goes on");
   turn(parts_.watcher.snapshot());
 }

@@ -18,6 +18,7 @@
 #include "agent/base/result.h"
 #include "agent/base/unique_fd.h"
 #include "agent/daemon/board.h"
+#include "agent/daemon/limit_turns.h"
 #include "agent/daemon/policy_folder.h"
 #include "agent/enforce/audit_log.h"
 #include "agent/enforce/executor.h"
@@ -72,7 +73,8 @@ class Loop {
     }
   }
 
-  void pause(bool paused);  // on the loop's thread only
+  // On the loop's thread only. It holds over a restart of the agent and of the host.
+  void pause(bool paused);
 
  private:
   explicit Loop(Parts parts) : parts_(std::move(parts)) {}
@@ -96,6 +98,7 @@ class Loop {
   void save_engine();
   void save_totals();
   void restore();
+  void set_paused(bool paused);
   std::optional<std::string> kept(const char* key) const;
   void keep(const char* key, const std::string& state) const;
   void log_warnings();
@@ -103,6 +106,7 @@ class Loop {
   Parts parts_;
   UniqueFd epoll_, timer_, bell_;
   BootTime next_tick_, sampled_;
+  LimitTurns limit_turns_;
   bool stopping_ = false, paused_ = false;
   std::uint64_t ticks_ = 0, told_lost_ = 0;
   std::shared_ptr<const model::Snapshot> last_tick_, tick_before_;

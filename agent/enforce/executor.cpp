@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "agent/base/json_text.h"
 #include "agent/base/units.h"
@@ -195,7 +196,7 @@ std::vector<DecisionRecord> Executor::tick() {
   const auto settled = std::erase_if(pending_, [&](const PendingKill& one) {
     const auto cgroup = open(one.record.cgroup, one.id);
     if (!cgroup || !cgroup->has_value() || empty(**cgroup)) return true;  // all of them obeyed
-    if (one.when > now) return false;
+    if (paused_ || one.when > now) return false;
     DecisionRecord record = one.record;
     record.when = clock_.wall();
     record.detail = "SIGKILL after the grace of " + format_duration(one.grace);
@@ -210,9 +211,16 @@ std::vector<DecisionRecord> Executor::tick() {
 }
 
 std::optional<BootTime> Executor::next_deadline() const {
+  if (paused_) return std::nullopt;
   const auto first = std::ranges::min_element(pending_, {}, &PendingKill::when);
   if (first == pending_.end()) return std::nullopt;
   return first->when;
+}
+
+void Executor::pause(bool paused) {
+  if (!std::exchange(paused_, paused) || paused || pending_.empty()) return;
+  for (PendingKill& one : pending_) one.when = clock_.boot() + one.grace;
+  persist();
 }
 
 std::string Executor::saved() const {

@@ -28,6 +28,8 @@ class Executor {
   // runtime starts in the same cgroup is not hit.
   std::vector<model::DecisionRecord> tick();
   std::optional<BootTime> next_deadline() const;
+  // While paused no grace ends in a SIGKILL; afterwards each begins anew.
+  void pause(bool paused);
 
   // Limits that are in force and that the kernel still reclaims down to.
   std::size_t reclaiming() const { return writer_.reclaiming(); }
@@ -61,6 +63,7 @@ class Executor {
   std::string root_;
   const Clock& clock_;
   std::vector<PendingKill> pending_;
+  bool paused_ = false;
   Persist persist_;
   LimitWriter writer_;
 };

@@ -35,7 +35,7 @@ void workloads(std::string_view text) {
 }
 
 // The order is part of the corpus: new ones come last.
-constexpr std::array<void (*)(std::string_view), 25> kParsers = {{
+constexpr std::array<void (*)(std::string_view), 26> kParsers = {{
     [](std::string_view text) { (void)kernel::parse_cpu_stat(text); },
     [](std::string_view text) { (void)kernel::parse_memory_stat(text); },
     [](std::string_view text) { (void)kernel::parse_memory_events(text); },

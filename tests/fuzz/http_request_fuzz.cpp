@@ -8,6 +8,8 @@
 #include "agent/api/docker_words.h"
 #include "agent/api/pump.h"
 #include "agent/api/serve.h"
+#include "agent/base/json_text.h"
+#include "agent/base/rfc3339.h"
 #include "agent/container/config_json.h"
 #include "agent/container/containers.h"
 #include "agent/image/reference.h"
@@ -20,7 +22,7 @@ void create(Exchange& exchange) {
   const auto config = container::parse_create(exchange.request().body);
   if (!config) return exchange.reply_error(config.error());
   const auto document = container::document_of(*config);
-  if (!container::config_from_json(nlohmann::json::parse(dump(document)))) __builtin_trap();
+  if (!container::config_from_json(nlohmann::json::parse(json_text(document)))) __builtin_trap();
   reply_json(exchange, document, 201);
 }
 

@@ -190,7 +190,14 @@ TEST_F(AgentVm, PauseStopsAllEnforcement) {
 TEST_F(AgentVm, ScrapeIsCleanAndGzippedWhenAsked) {
   run("--name seen --label app=seen", "sleep 1000");
   ASSERT_TRUE(until([&] { return !row("seen").is_null(); }));
+  // Any user with cgroups of his own may name one so.
+  const fs::path odd = "/sys/fs/cgroup/system.slice/\xFF.service";
+  fs::create_directories(odd);
+  ASSERT_TRUE(until([&] {
+    return ask("/metrics", GuestAgent::kListen).text.find("\xEF\xBF\xBD.service") != std::string::npos;
+  }));
   const Answer plain = ask("/metrics", GuestAgent::kListen);
+  fs::remove(odd);
   EXPECT_NE(plain.text.find("container_memory_working_set_bytes{id=\"/plimsoll/"), std::string::npos);
   EXPECT_NE(plain.text.find("plimsoll_container_info{"), std::string::npos);
   EXPECT_THAT(promtool_findings(plain.text).unexpected, testing::IsEmpty());
@@ -200,6 +207,7 @@ TEST_F(AgentVm, ScrapeIsCleanAndGzippedWhenAsked) {
   // Only reading is public, and only what is meant for it.
   EXPECT_EQ(ask("/containers/json", GuestAgent::kListen).status, 404);
   EXPECT_EQ(ask("/plimsoll/v1/health", GuestAgent::kListen).status, 200);
+  EXPECT_EQ(ask("/plimsoll/v1/decisions?follow=1", GuestAgent::kListen).status, 501);
 }
 
 TEST_F(AgentVm, ASecondAgentOnTheSameStateLeaves) {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
+
 namespace plimsoll::policies {
 namespace {
 
@@ -65,7 +67,7 @@ class EngineTest : public testing::Test {
     }
   }
   void write(const std::string& file, const std::string& value) {
-    const auto bytes = value == "max" ? Bound<Bytes>::max() : Bound(Bytes{std::stoull(value)});
+    const auto bytes = value.starts_with("max") ? Bound<Bytes>::max() : Bound(Bytes{std::stoull(value)});
     if (file == "memory.max") sample_.limits.memory_max = bytes;
     if (file == "memory.high") sample_.limits.memory_high = bytes;
     if (file == "cpu.max") {
@@ -170,6 +172,84 @@ TEST_F(EngineTest, APolicyThatIsRemovedGivesBackWhatWasBefore) {
   EXPECT_EQ(set_of(decisions[0]).value, "max 100000");
 }
 
+TEST_F(EngineTest, AValueIsPutBackByTheNextAgentWhereThisOneWasKilledBeforeTheWrite) {
+  use(policy("  limits: {cpu: {max: 0.5}}\n"));
+  obey(step());
+  engine_.use(std::make_shared<PolicySet>());
+  ASSERT_EQ(step().size(), 1U);
+  const std::string saved = engine_.save();  // as the agent does before it carries the decision out
+  engine_ = Engine(EngineOptions{});
+  ASSERT_TRUE(engine_.restore(saved));
+  const auto decisions = step();
+  ASSERT_EQ(decisions.size(), 1U);
+  EXPECT_EQ(set_of(decisions[0]).value, "max 100000");
+  EXPECT_EQ(decisions[0].cause, Cause::kUntil);
+  obey(decisions);
+  EXPECT_TRUE(step().empty());
+  EXPECT_EQ(engine_.save().find("cpu.max"), std::string::npos);
+}
+
+TEST_F(EngineTest, AFirstWriteThatItsAgentDidNotOutliveIsPutBackToo) {
+  use(policy("  limits: {cpu: {max: 0.5}}\n"));
+  const auto decisions = step();
+  ASSERT_EQ(decisions.size(), 1U);
+  const std::string saved = engine_.save();
+  write("cpu.max", set_of(decisions[0]).value);
+  engine_ = Engine(EngineOptions{});  // and the policy is gone meanwhile
+  ASSERT_TRUE(engine_.restore(saved));
+  const auto back = step();
+  ASSERT_EQ(back.size(), 1U);
+  EXPECT_EQ(set_of(back[0]).value, "max 100000");
+}
+
+TEST_F(EngineTest, APutBackThatFailsIsTriedAgainUntilItIsDoneOrTheContainerIsGone) {
+  for (const std::string end : {"done", "vanished"}) {
+    use(policy("  limits: {cpu: {max: 0.5}}\n"));
+    obey(step());
+    engine_.use(std::make_shared<PolicySet>());
+    for (const Nanoseconds pause : {10s, 20s, 40s}) {
+      const auto decisions = step();
+      ASSERT_EQ(decisions.size(), 1U);
+      EXPECT_EQ(set_of(decisions[0]).value, "max 100000");
+      model::DecisionRecord record;
+      record.outcome = "failed";
+      record.detail = "write cpu.max: Input/output error";
+      engine_.report(decisions[0], record);
+      EXPECT_EQ(engine_.next_deadline(), now_ + pause);
+      EXPECT_TRUE(step(pause - 1s).empty());
+      EXPECT_EQ(engine_.explain(ref_).fields[0].problem, "being put back: write cpu.max: Input/output error");
+    }
+    const auto decisions = step();
+    ASSERT_EQ(decisions.size(), 1U);
+    model::DecisionRecord record;
+    record.outcome = end;
+    engine_.report(decisions[0], record);
+    if (end == "done") write("cpu.max", "max");
+    EXPECT_TRUE(step(1h).empty());
+  }
+}
+
+TEST_F(EngineTest, WhatIsWantedAgainWhileItIsPutBackKeepsItsOriginal) {
+  const std::string text = policy("  limits: {cpu: {max: 0.5}}\n");
+  use(text);
+  obey(step());
+  engine_.use(std::make_shared<PolicySet>());
+  auto decisions = step();
+  ASSERT_EQ(decisions.size(), 1U);
+  model::DecisionRecord record;
+  record.outcome = "failed";
+  engine_.report(decisions[0], record);
+  use(policy("  limits: {cpu: {max: 0.25}}\n"));
+  decisions = step();
+  ASSERT_EQ(decisions.size(), 1U);
+  EXPECT_EQ(set_of(decisions[0]).value, "25000 100000");
+  obey(decisions);
+  engine_.use(std::make_shared<PolicySet>());
+  decisions = step();
+  ASSERT_EQ(decisions.size(), 1U);
+  EXPECT_EQ(set_of(decisions[0]).value, "max 100000");
+}
+
 TEST_F(EngineTest, AuditSaysItOnceAndTouchesNothing) {
   use(policy("  mode: audit\n  limits: {cpu: {max: 0.5}}\n"));
   const auto decisions = step();
@@ -240,7 +320,7 @@ TEST_F(EngineTest, ALadderWaitsOnlyWhileItsConditionHolds) {
   decisions = step();
   ASSERT_EQ(decisions.size(), 1U) << "thawed after 2 s";
   EXPECT_TRUE(std::holds_alternative<model::Thaw>(decisions[0].action));
-  step(2s);
+  EXPECT_TRUE(step(4s).empty()) << "the wait begins when the freeze is over";
   decisions = step();
   ASSERT_EQ(decisions.size(), 1U);
   EXPECT_EQ(std::get<model::Kill>(decisions[0].action).grace, 1s);
@@ -344,6 +424,138 @@ TEST_F(EngineTest, AFreezeWithoutAnEndIsThawedByUntilAndByTheRulesRemoval) {
   }
 }
 
+TEST_F(EngineTest, AFreezeIsThawedByTheNextAgentWhicheverMomentThisOneWasKilledAt) {
+  const std::string text = policy(
+      "  rules:\n    - {name: r, when: memory.usage > 80MiB, then: [freeze: 5s]}\n"
+      "    - {name: open, when: memory.usage > 80MiB, then: [freeze], until: memory.usage < 60MiB}\n");
+  use(text);
+  sample_.memory.current = Bytes{90ULL << 20};
+  auto decisions = step();
+  ASSERT_EQ(decisions.size(), 2U);
+  const auto next_agent = [&] {
+    const std::string saved = engine_.save();
+    engine_ = Engine(EngineOptions{});
+    use(text);
+    ASSERT_TRUE(engine_.restore(saved));
+  };
+  next_agent();  // saved before the freeze was carried out
+  sample_.memory.current = Bytes{50ULL << 20};
+  EXPECT_TRUE(step().empty()) << "one of the two still holds it frozen";
+  next_agent();
+  for (int i = 0; i < 2; ++i) {
+    decisions = step(4s);
+    ASSERT_EQ(decisions.size(), 1U);
+    EXPECT_TRUE(std::holds_alternative<model::Thaw>(decisions[0].action));
+    EXPECT_EQ(decisions[0].rule, "r");
+    next_agent();  // killed before the thaw was carried out
+  }
+  obey(step());
+  next_agent();
+  EXPECT_TRUE(step(1h).empty());
+}
+
+TEST_F(EngineTest, AThawThatFailsIsTriedAgainUntilItIsDone) {
+  use(policy("  rules: [{name: r, when: memory.usage > 80MiB, then: [freeze: 5s]}]\n"));
+  sample_.memory.current = Bytes{90ULL << 20};
+  obey(step());
+  step(4s);
+  for (const Nanoseconds pause : {1s, 2s, 4s}) {
+    const auto decisions = step();
+    ASSERT_EQ(decisions.size(), 1U);
+    EXPECT_TRUE(std::holds_alternative<model::Thaw>(decisions[0].action));
+    model::DecisionRecord record;
+    record.outcome = "failed";
+    engine_.report(decisions[0], record);
+    EXPECT_EQ(engine_.next_deadline(), now_ + pause);
+    EXPECT_TRUE(step(pause - 1s).empty());
+    EXPECT_EQ(engine_.explain(ref_).frozen_by, "p/r");
+  }
+  obey(step());
+  EXPECT_TRUE(step(1h).empty());
+  EXPECT_EQ(engine_.explain(ref_).frozen_by, "");
+}
+
+TEST_F(EngineTest, OneFreezeDoesNotEndAnother) {
+  use(
+      policy("  rules:\n    - {name: long, when: memory.usage > 80MiB, then: [freeze: 60s]}\n"
+             "    - {name: short, when: memory.usage > 80MiB, then: [freeze: 1s]}\n"
+             "    - {name: own, when: memory.usage > 80MiB, then: [freeze: 1s, wait: 1s, thaw: ]}\n"
+             "    - {name: end, when: memory.usage > 95MiB, then: [thaw]}\n"));
+  sample_.memory.current = Bytes{90ULL << 20};
+  auto decisions = step();
+  EXPECT_EQ(decisions.size(), 3U);
+  obey(decisions);
+  EXPECT_TRUE(step(1s).empty());
+  EXPECT_TRUE(step(1s).empty()) << "its own thaw ends its own freeze";
+  EXPECT_TRUE(step(28s).empty());
+  auto told = engine_.explain(ref_);
+  EXPECT_EQ(told.frozen_by, "p/long");
+  EXPECT_EQ(told.thaw_in, 30s);
+  EXPECT_EQ(engine_.next_deadline(), now_ + 30s);
+  decisions = step(30s);
+  ASSERT_EQ(decisions.size(), 1U);
+  EXPECT_TRUE(std::holds_alternative<model::Thaw>(decisions[0].action));
+  EXPECT_EQ(decisions[0].rule, "long");
+  obey(decisions);
+  EXPECT_EQ(engine_.explain(ref_).frozen_by, "");
+  sample_.memory.current = Bytes{50ULL << 20};
+  step();
+  sample_.memory.current = Bytes{90ULL << 20};
+  obey(step());
+  sample_.memory.current = Bytes{99ULL << 20};
+  decisions = step();
+  ASSERT_EQ(decisions.size(), 1U) << "a rule that only thaws ends what the others began";
+  EXPECT_EQ(decisions[0].rule, "end");
+  EXPECT_EQ(engine_.explain(ref_).thaw_in, 0s);
+  obey(decisions);
+  EXPECT_EQ(engine_.explain(ref_).frozen_by, "");
+}
+
+TEST_F(EngineTest, AFreezeOfALadderThatEndsBeforeItsThawIsThawed) {
+  use(policy("  rules: [{name: r, when: memory.usage > 80MiB, then: [freeze, wait: 10s, thaw]}]\n"));
+  sample_.memory.current = Bytes{90ULL << 20};
+  obey(step());
+  EXPECT_EQ(engine_.explain(ref_).frozen_by, "p/r");
+  EXPECT_EQ(engine_.explain(ref_).thaw_in, std::nullopt);
+  sample_.memory.current = Bytes{50ULL << 20};
+  const auto decisions = step();
+  ASSERT_EQ(decisions.size(), 1U);
+  EXPECT_TRUE(std::holds_alternative<model::Thaw>(decisions[0].action));
+}
+
+TEST_F(EngineTest, AContainerThatIsNoLongerSelectedIsThawed) {
+  const std::string rule =
+      "  rules:\n    - name: r\n      when: memory.usage > 80MiB\n      then: [{set: {memory.high: 90MiB}}, "
+      "freeze]\n      until: memory.usage < 60MiB\n";
+  const std::string elsewhere =
+      "apiVersion: plimsoll/v1\nkind: Policy\nmetadata: {name: p}\nspec:\n  select: {names: [other]}\n" +
+      rule;
+  const std::vector<std::pair<std::string, std::function<void()>>> ways = {
+      {"another name", [&] { ref_.labels["app"] = "y"; }},
+      {"another selection", [&] { use(elsewhere); }},
+      {"audit", [&] { use(policy("  mode: audit\n" + rule)); }},
+      {"off", [&] { use(policy("  mode: off\n" + rule)); }},
+      {"removed", [&] { engine_.use(std::make_shared<PolicySet>()); }},
+  };
+  sample_.memory.current = Bytes{90ULL << 20};
+  for (const auto& [way, change] : ways) {
+    use(policy(rule));
+    ref_.labels["app"] = "x";
+    obey(step());
+    EXPECT_EQ(engine_.explain(ref_).frozen_by, "p/r") << way;
+    change();
+    auto decisions = step();
+    std::erase_if(decisions, [](const model::Decision& one) { return one.audit; });
+    ASSERT_EQ(decisions.size(), 2U) << way;
+    EXPECT_TRUE(std::holds_alternative<model::Thaw>(decisions[0].action)) << way;
+    EXPECT_EQ(decisions[0].cause, Cause::kUntil) << way;
+    EXPECT_EQ(set_of(decisions[1]).value, "max") << way;
+    obey(decisions);
+    step();
+    EXPECT_EQ(engine_.explain(ref_).frozen_by, "") << way;
+  }
+}
+
 TEST_F(EngineTest, FromEnforceToAuditItLetsGo) {
   use(policy("  limits: {memory: {max: 128MiB}}\n"));
   obey(step());
@@ -379,9 +591,46 @@ TEST_F(EngineTest, APausedLadderStandsStill) {
   EXPECT_TRUE(std::holds_alternative<model::Thaw>(thawed[0].action));
   EXPECT_TRUE(step(5s).empty());
   engine_.pause(false);
-  const auto decisions = step();
+  EXPECT_TRUE(step().empty()) << "the wait has not begun";
+  const auto decisions = step(2s);
   ASSERT_EQ(decisions.size(), 1U);
   EXPECT_TRUE(std::holds_alternative<model::Kill>(decisions[0].action));
+}
+
+TEST_F(EngineTest, AStepAfterAFreezeBeginsWhenItIsOver) {
+  const std::string text = policy(
+      "  rules:\n    - name: r\n      when: memory.usage > 80MiB\n      then: [{freeze: 5s}, {kill: {signal: "
+      "TERM, grace: 10s}}]\n");
+  use(text);
+  sample_.memory.current = Bytes{90ULL << 20};
+  auto decisions = step();
+  ASSERT_EQ(decisions.size(), 1U);
+  EXPECT_TRUE(std::holds_alternative<model::Freeze>(decisions[0].action));
+  obey(decisions);
+  EXPECT_TRUE(step(2s).empty());
+  const auto told = engine_.explain(ref_);
+  EXPECT_EQ(told.rules[0].phase, RulePhase::kWaiting);
+  EXPECT_EQ(told.rules[0].wait_left, 3s);
+  const std::string saved = engine_.save();
+  engine_ = Engine(EngineOptions{});  // a new agent goes on with the freeze, and does not begin it anew
+  use(text);
+  ASSERT_TRUE(engine_.restore(saved));
+  EXPECT_TRUE(step(1s).empty());
+  EXPECT_EQ(engine_.next_deadline(), now_ + 2s);
+  decisions = step(2s);
+  ASSERT_EQ(decisions.size(), 2U);
+  EXPECT_TRUE(std::holds_alternative<model::Kill>(decisions[0].action))
+      << "the signal is sent before the thaw, so that nothing runs in between";
+  EXPECT_TRUE(std::holds_alternative<model::Thaw>(decisions[1].action));
+  obey(decisions);
+  sample_.memory.current = Bytes{1};
+  step();
+  sample_.memory.current = Bytes{90ULL << 20};
+  obey(step());
+  sample_.memory.current = Bytes{1};
+  decisions = step(10s);
+  ASSERT_EQ(decisions.size(), 1U) << "it goes on only while its condition holds";
+  EXPECT_TRUE(std::holds_alternative<model::Thaw>(decisions[0].action));
 }
 
 TEST_F(EngineTest, EveryDecisionOfARuleSaysWhatWasSeenAndSinceWhen) {
@@ -473,8 +722,8 @@ TEST_F(EngineTest, TellsWhenTimeAloneChangesSomething) {
   EXPECT_EQ(step(500ms).size(), 1U) << "at the deadline itself the rule fires";
   EXPECT_EQ(engine_.next_deadline(), now_ + 700ms) << "the thaw";
   EXPECT_EQ(step(700ms).size(), 1U);
-  EXPECT_EQ(engine_.next_deadline(), now_ + 2300ms) << "the wait";
-  EXPECT_EQ(step(2300ms).size(), 1U);
+  EXPECT_EQ(engine_.next_deadline(), now_ + 3s) << "the wait";
+  EXPECT_EQ(step(3s).size(), 1U);
   EXPECT_EQ(engine_.next_deadline(), std::nullopt) << "only a new value can end it";
   sample_.memory.current = Bytes{50ULL << 20};
   EXPECT_TRUE(step().empty());

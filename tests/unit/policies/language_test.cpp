@@ -70,7 +70,7 @@ TEST(Expression, AnUnknownSignalNeitherFiresNorClears) {
       Truth::kUnknown);
 }
 
-TEST(Expression, ForNeedsAnUnbrokenSpellOfSamples) {
+TEST(Expression, ForNeedsASpellThatNoSampleBreaks) {
   const auto condition = Expression::condition("pids.count > 3 for 10s", {});
   ASSERT_TRUE(condition);
   std::vector<HoldTimer> timers;
@@ -84,7 +84,10 @@ TEST(Expression, ForNeedsAnUnbrokenSpellOfSamples) {
   EXPECT_EQ(at(11s, {{"pids.count", 2}}), Truth::kFalse);
   EXPECT_EQ(at(12s, {{"pids.count", 5}}), Truth::kFalse);
   EXPECT_EQ(at(18s, {}), Truth::kUnknown);
-  EXPECT_EQ(at(22s, {{"pids.count", 5}}), Truth::kFalse) << "what was not seen is not said to have held";
+  EXPECT_EQ(at(21s, {{"pids.count", 5}}), Truth::kFalse);
+  EXPECT_EQ(at(22s, {{"pids.count", 5}}), Truth::kTrue) << "what could not be seen clears nothing";
+  EXPECT_EQ(at(23s, {}), Truth::kUnknown) << "nor does it fire";
+  EXPECT_EQ(at(24s, {{"pids.count", 5}}), Truth::kTrue);
 }
 
 TEST(Expression, IsBoundedAgainstHostileText) {
