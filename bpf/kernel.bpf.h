@@ -1,13 +1,16 @@
-/* The few fields of the kernel's types that the probes read. CO-RE finds each by name in the running kernel's BTF, so
- * neither order nor neighbours matter here, and no kernel's headers are needed to build. Kernel 6.1 and newer. */
+/* The few fields of the kernel's types that the probes read. CO-RE finds each by name in the running kernel's
+ * BTF, so neither order nor neighbours matter here, and no kernel's headers are needed to build. Kernel 6.1
+ * and newer. */
 #ifndef PLIMSOLL_BPF_KERNEL_BPF_H
 #define PLIMSOLL_BPF_KERNEL_BPF_H
 
+// clang-format off: libbpf's headers want the kernel's before them
 #include <linux/bpf.h>
 #include <linux/types.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
+// clang-format on
 
 #include "bpf/wire.h"
 
@@ -23,16 +26,16 @@ struct kernfs_node {
 
 struct cgroup {
   int level; /* the root's is 0 */
-  struct kernfs_node *kn;
-  struct cgroup *ancestors[]; /* by level, itself among them; since 6.1 */
+  struct kernfs_node* kn;
+  struct cgroup* ancestors[]; /* by level, itself among them; since 6.1 */
 } CORE;
 
 struct css_set {
-  struct cgroup *dfl_cgrp;
+  struct cgroup* dfl_cgrp;
 } CORE;
 
 struct signal_struct {
-  atomic_t live; /* threads that have not begun to exit */
+  atomic_t live;  /* threads that have not begun to exit */
   int nr_threads; /* that have not been taken out, the dead among them */
   int group_exit_code;
 } CORE;
@@ -42,9 +45,9 @@ struct task_struct {
   int tgid;
   int exit_code;
   __u64 start_time; /* CLOCK_MONOTONIC */
-  struct task_struct *group_leader;
-  struct signal_struct *signal;
-  struct css_set *cgroups;
+  struct task_struct* group_leader;
+  struct signal_struct* signal;
+  struct css_set* cgroups;
 } CORE;
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

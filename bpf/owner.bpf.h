@@ -1,5 +1,6 @@
-/* Whose a task is: the container whose cgroup it is in, or an ancestor of that. The agent names the containers; which
- * cgroups lie below them is found here, once for each, and kept. The three maps are shared by all probes. */
+/* Whose a task is: the container whose cgroup it is in, or an ancestor of that. The agent names the
+ * containers; which cgroups lie below them is found here, once for each, and kept. The three maps are shared
+ * by all probes. */
 #ifndef PLIMSOLL_BPF_OWNER_BPF_H
 #define PLIMSOLL_BPF_OWNER_BPF_H
 
@@ -35,20 +36,18 @@ struct {
   __type(value, __u64);
 } lost SEC(".maps");
 
-static __always_inline void count_lost(__u32 why)
-{
-  __u64 *count = bpf_map_lookup_elem(&lost, &why);
+static __always_inline void count_lost(__u32 why) {
+  __u64* count = bpf_map_lookup_elem(&lost, &why);
   if (count) ++*count;
 }
 
 /* Once for each cgroup and epoch. */
-static __noinline __u64 find_owner(struct cgroup *cgroup, __u64 id, __u32 now)
-{
+static __noinline __u64 find_owner(struct cgroup* cgroup, __u64 id, __u32 now) {
   struct wire_owner found = {.epoch = now};
-  void *ancestors = (void *)cgroup + bpf_core_field_offset(struct cgroup, ancestors);
+  void* ancestors = (void*)cgroup + bpf_core_field_offset(struct cgroup, ancestors);
   int level = BPF_CORE_READ(cgroup, level);
   for (int i = 0; i < DEEPEST; ++i) {
-    struct cgroup *above;
+    struct cgroup* above;
     int at = level - i;
     if (at <= 0) break;
     if (bpf_probe_read_kernel(&above, sizeof(above), ancestors + at * sizeof(above))) break;
@@ -62,20 +61,18 @@ static __noinline __u64 find_owner(struct cgroup *cgroup, __u64 id, __u32 now)
   return found.container;
 }
 
-static __always_inline __u64 owner_of_cgroup(struct cgroup *cgroup)
-{
+static __always_inline __u64 owner_of_cgroup(struct cgroup* cgroup) {
   __u32 zero = 0;
-  __u32 *now = bpf_map_lookup_elem(&epoch, &zero);
+  __u32* now = bpf_map_lookup_elem(&epoch, &zero);
   __u64 id = BPF_CORE_READ(cgroup, kn, id);
-  struct wire_owner *known = bpf_map_lookup_elem(&owners, &id);
+  struct wire_owner* known = bpf_map_lookup_elem(&owners, &id);
   if (!now) return 0;
   if (known && known->epoch == *now) return known->container;
   return find_owner(cgroup, id, *now);
 }
 
 /* log2 of the time in microseconds, rounded up, at most WIRE_SLOTS - 1. */
-static __always_inline void add_time(struct wire_histogram *histogram, __u64 nanoseconds)
-{
+static __always_inline void add_time(struct wire_histogram* histogram, __u64 nanoseconds) {
   __u64 rest = nanoseconds / 1000;
   __u32 slot = 0;
   if (rest >> 32) slot += 32, rest >>= 32;

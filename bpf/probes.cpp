@@ -57,6 +57,12 @@ model::TimeHistogram histogram(const wire_histogram& wire) {
 
 }  // namespace
 
+std::vector<std::string_view> probe_names() {
+  std::vector<std::string_view> names;
+  for (const ProbeInfo& probe : kProbes) names.emplace_back(probe.name);
+  return names;
+}
+
 struct Probes::State {
   struct Probe {
     const ProbeInfo* info;
@@ -123,10 +129,10 @@ std::unique_ptr<Probes> Probes::open(const Options& options) {
   return std::unique_ptr<Probes>(new Probes(std::move(state)));
 }
 
-std::vector<ProbeState> Probes::states() const {
-  std::vector<ProbeState> out;
+std::vector<model::ProbeState> Probes::states() const {
+  std::vector<model::ProbeState> out;
   for (const State::Probe& probe : state_->probes) {
-    ProbeState told{.name = probe.info->name, .up = probe.object != nullptr, .why = probe.why};
+    model::ProbeState told{.name = probe.info->name, .up = probe.object != nullptr, .why = probe.why};
     if (probe.object) {
       const RunTime cost = probe.object->run_time();
       told.spent = cost.spent;

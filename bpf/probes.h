@@ -7,6 +7,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "agent/base/result.h"
@@ -15,14 +16,7 @@
 
 namespace plimsoll::bpf {
 
-struct ProbeState {
-  std::string name;  // "lifecycle"
-  bool up = false;
-  std::string why;                  // it is not up; empty where it is
-  Nanoseconds spent{0};             // in its programs; 0 while kernel.bpf_stats_enabled is 0
-  std::uint64_t runs = 0;           // of its programs; likewise
-  std::uint64_t lost_map_full = 0;  // not counted for want of room in a map
-};
+std::vector<std::string_view> probe_names();
 
 class Probes {
  public:
@@ -36,7 +30,7 @@ class Probes {
   Probes(const Probes&) = delete;
   Probes& operator=(const Probes&) = delete;
 
-  std::vector<ProbeState> states() const;
+  std::vector<model::ProbeState> states() const;
 
   // A container: what happens in its cgroup and below it is counted for it from now on; what happened in the
   // cgroup itself since it was made has been. Errors: no room for one more.

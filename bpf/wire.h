@@ -1,6 +1,6 @@
-/* What the probes in the kernel and the agent say to each other. Read by C for BPF and by C++: fixed widths only, no
- * padding, and every size asserted on both sides, since each side lays it out by itself. Times are nanoseconds of
- * CLOCK_MONOTONIC unless said otherwise; a cgroup's id is the inode of its folder. */
+/* What the probes in the kernel and the agent say to each other. Read by C for BPF and by C++: fixed widths
+ * only, no padding, and every size asserted on both sides, since each side lays it out by itself. Times are
+ * nanoseconds of CLOCK_MONOTONIC unless said otherwise; a cgroup's id is the inode of its folder. */
 #ifndef PLIMSOLL_BPF_WIRE_H
 #define PLIMSOLL_BPF_WIRE_H
 
@@ -15,8 +15,8 @@ typedef __u32 wire_u32;
 #define WIRE_ASSERT _Static_assert
 #endif
 
-/* A histogram of times: slot i counts those below 2^i microseconds and not below half of that; the last slot counts all
- * that are longer as well. 2^26 us is 67 s. */
+/* A histogram of times: slot i counts those below 2^i microseconds and not below half of that; the last slot
+ * counts all that are longer as well. 2^26 us is 67 s. */
 #define WIRE_SLOTS 28
 
 struct wire_histogram {
@@ -39,16 +39,17 @@ enum wire_lost {
   WIRE_LOST_KINDS,
 };
 
-/* Map `lifecycle`, per CPU: container -> its processes' beginnings and ends. A process is a thread group. Until the agent
- * has named a container, what happens in its cgroup is counted under the cgroup's own id, which is the same key: nothing
- * is lost between its birth and then. Cgroups that are nobody's have entries too, until they are removed. */
+/* Map `lifecycle`, per CPU: container -> its processes' beginnings and ends. A process is a thread group.
+ * Until the agent has named a container, what happens in its cgroup is counted under the cgroup's own id,
+ * which is the same key: nothing is lost between its birth and then. Cgroups that are nobody's have entries
+ * too, until they are removed. */
 struct wire_lifecycle {
-  wire_u64 forks;    /* processes begun */
-  wire_u64 threads;  /* threads begun, those processes not among them */
-  wire_u64 execs;    /* programs begun */
-  wire_u64 exits;    /* processes ended */
-  wire_u64 failures; /* of them, with a status that is not 0 */
-  wire_u64 signals;  /* of them, by a signal */
+  wire_u64 forks;                  /* processes begun */
+  wire_u64 threads;                /* threads begun, those processes not among them */
+  wire_u64 execs;                  /* programs begun */
+  wire_u64 exits;                  /* processes ended */
+  wire_u64 failures;               /* of them, with a status that is not 0 */
+  wire_u64 signals;                /* of them, by a signal */
   struct wire_histogram lifetimes; /* of the processes that ended */
 };
 WIRE_ASSERT(sizeof(struct wire_lifecycle) == 48 + sizeof(struct wire_histogram), "wire_lifecycle");

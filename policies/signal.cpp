@@ -36,6 +36,10 @@ template <auto Counter>
 Reading container_rate(In in) {
   return rate(in.before, in.now, Counter);
 }
+Reading forks(In in) {
+  if (in.sample != nullptr && !in.sample->lifecycle) return unknown(Unknown::kNeedsProbe);
+  return rate(in.before, in.now, &Counters::forks);
+}
 Reading host_cpu(In in) { return rate(in.host_before, in.host_now, &Counters::cpu_seconds); }
 
 Reading throttled(In in) {
@@ -171,6 +175,7 @@ const std::array kSignals = {
                false, nullptr},
     SignalInfo{"pids.count", Unit::kCount, "pids.current", "threads and processes", false,
                [](In in) { return count(in.sample->threads); }},
+    SignalInfo{"pids.forks", Unit::kPerSecond, "BPF lifecycle", "processes begun a second", false, forks},
     SignalInfo{"oom.kills", Unit::kCount, "memory.events oom_kill",
                "processes killed by the kernel for memory", false, oom_kills},
     SignalInfo{"net.receive", Unit::kBytesPerSecond, "net/dev", "bytes received a second", false,
@@ -247,6 +252,7 @@ std::string why_unknown(Unknown why, SignalId signal) {
 Counters counters_of(const model::Sample& sample) {
   Counters out;
   out.taken = sample.taken;
+  if (sample.lifecycle) out.forks = static_cast<double>(sample.lifecycle->forks);
   if (sample.cpu) {
     out.cpu_seconds = to_seconds(sample.cpu->usage);
     if (sample.cpu->periods) out.periods = static_cast<double>(*sample.cpu->periods);

@@ -197,8 +197,18 @@ void Pages::health(api::Exchange& exchange) const {
   const auto view = parts_.board.get();
   const auto age = parts_.clock.boot() - view->now->boot;
   const bool healthy = age < 10 * parts_.tick;
+  nlohmann::json probes = nlohmann::json::array();
+  for (const model::ProbeState& one : view->now->probes) {
+    probes.push_back({{"name", one.name},
+                      {"up", one.up},
+                      {"why", one.why},
+                      {"runs", one.runs},
+                      {"run_seconds", to_seconds(one.spent)},
+                      {"lost", one.lost_map_full}});
+  }
   api::reply_json(exchange,
                   {{"healthy", healthy},
+                   {"probes", std::move(probes)},
                    {"sample_age_seconds", std::chrono::duration<double>(age).count()},
                    {"containers", view->now->containers.size()},
                    {"policies", view->policies->policies.size()},

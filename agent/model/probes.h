@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <string>
 
 #include "agent/base/units.h"
 
@@ -24,6 +25,16 @@ struct TimeHistogram {
     for (const std::uint64_t slot : slots) all += slot;
     return all;
   }
+};
+
+// How a probe stands: for `plimsoll doctor` and the probe's own metrics.
+struct ProbeState {
+  std::string name;  // "lifecycle"
+  bool up = false;
+  std::string why;                  // it is not up; empty where it is
+  Nanoseconds spent{0};             // in its programs; 0 while the sysctl kernel.bpf_stats_enabled is 0
+  std::uint64_t runs = 0;           // of its programs; likewise
+  std::uint64_t lost_map_full = 0;  // not counted for want of room in a map
 };
 
 // Processes (thread groups) of a container and of all cgroups below it.

@@ -39,6 +39,7 @@ Result<> ContainerSampler::read_control_files(SamplingGround& ground) {
   PLIMSOLL_TRY(reader_.read(last_, ground.buffer));
   last_.taken = now;
   name_devices(ground);
+  if (ground.options.probes != nullptr) last_.lifecycle = ground.options.probes->lifecycle(id_);
   if (limits_stale_) read_limits();
   if (events_stale_) {
     events_stale_ = false;

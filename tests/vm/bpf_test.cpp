@@ -73,7 +73,8 @@ class ProbesTest : public testing::Test {
 };
 
 TEST_F(ProbesTest, AllAreUp) {
-  for (const ProbeState& probe : probes_->states()) EXPECT_TRUE(probe.up) << probe.name << ": " << probe.why;
+  for (const model::ProbeState& probe : probes_->states())
+    EXPECT_TRUE(probe.up) << probe.name << ": " << probe.why;
 }
 
 TEST_F(ProbesTest, EachShortProcessIsCounted) {
