@@ -40,6 +40,22 @@ struct signal_struct {
   int group_exit_code;
 } CORE;
 
+struct sched_info {
+  unsigned long long last_queued; /* rq->clock when it became runnable; 0: it is not, or it runs */
+} CORE;
+
+struct rq {
+  __u64 clock; /* nanoseconds, of this CPU only */
+} CORE;
+
+struct cfs_rq {
+  struct rq* rq;
+} CORE;
+
+struct sched_entity {
+  struct cfs_rq* cfs_rq;
+} CORE;
+
 struct task_struct {
   int pid;
   int tgid;
@@ -48,6 +64,8 @@ struct task_struct {
   struct task_struct* group_leader;
   struct signal_struct* signal;
   struct css_set* cgroups;
+  struct sched_info sched_info;
+  struct sched_entity se;
 } CORE;
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

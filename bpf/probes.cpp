@@ -3,6 +3,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <lifecycle.skel.h>
+#include <sched.skel.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -27,6 +28,7 @@ struct ProbeInfo {
 };
 constexpr std::array kProbes = {
     ProbeInfo{"lifecycle", lifecycle_bpf__elf_bytes, "lifecycle"},
+    ProbeInfo{"sched", sched_bpf__elf_bytes, "sched"},
 };
 
 Result<UniqueFd> make_map(bpf_map_type type, const char* name, std::uint32_t value, std::uint32_t entries,
@@ -48,9 +50,29 @@ bool read_sum(int map, const void* key, int cpus, Value& sum) {
   return true;
 }
 
+Nanoseconds nanoseconds(std::uint64_t count) { return Nanoseconds(static_cast<std::int64_t>(count)); }
+
+// All keys of a map; those that come or go meanwhile may be missed. None where `map` is no map.
+template <typename Key>
+std::vector<Key> keys_of(int map) {
+  std::vector<Key> keys;
+  Key next{};
+  while (bpf_map_get_next_key(map, keys.empty() ? nullptr : &keys.back(), &next) == 0) keys.push_back(next);
+  return keys;
+}
+
+model::Interference cell(const wire_blame& key, Nanoseconds waited) {
+  using By = model::Interference::By;
+  const By by = key.aggressor == WIRE_AGGRESSOR_HOST      ? By::kHost
+                : key.aggressor == WIRE_AGGRESSOR_NOBODY  ? By::kIdle
+                : key.aggressor == WIRE_AGGRESSOR_UNKNOWN ? By::kUnknown
+                                                          : By::kContainer;
+  return {{key.victim}, by, {by == By::kContainer ? key.aggressor : 0}, waited};
+}
+
 model::TimeHistogram histogram(const wire_histogram& wire) {
   model::TimeHistogram out;
-  out.sum = Nanoseconds(static_cast<std::int64_t>(wire.nanoseconds));
+  out.sum = nanoseconds(wire.nanoseconds);
   std::copy(std::begin(wire.slots), std::end(wire.slots), out.slots.begin());
   return out;
 }
@@ -91,11 +113,22 @@ struct Probes::State {
     return {};
   }
 
-  int map(const char* probe) const {
+  int map(std::string_view probe, const char* name) const {
     for (const Probe& one : probes) {
-      if (one.object && std::string_view(one.info->name) == probe) return one.object->map(one.info->map);
+      if (one.object && one.info->name == probe) return one.object->map(name);
     }
     return -1;
+  }
+
+  // The value of a probe's map keyed by container, all CPUs together. nullopt: the probe is not up. All zero
+  // where there is no entry yet: nothing has happened in it.
+  template <typename Value>
+  std::optional<Value> counts(const char* probe, model::CgroupId id) const {
+    const int fd = map(probe, probe);
+    if (fd < 0) return std::nullopt;
+    Value sum{};
+    (void)read_sum(fd, &id.inode, cpus, sum);
+    return sum;
   }
 };
 
@@ -159,21 +192,40 @@ void Probes::forget(model::CgroupId id) {
   for (const State::Probe& probe : state_->probes) {
     if (probe.object) bpf_map_delete_elem(probe.object->map(probe.info->map), &id.inode);
   }
+  const int blame = state_->map("sched", "blame");
+  for (const wire_blame& key : keys_of<wire_blame>(blame)) {
+    if (key.victim == id.inode || key.aggressor == id.inode) bpf_map_delete_elem(blame, &key);
+  }
 }
 
 std::optional<model::Lifecycle> Probes::lifecycle(model::CgroupId id) const {
-  const int map = state_->map("lifecycle");
-  if (map < 0) return std::nullopt;
-  wire_lifecycle counts{};
-  // No entry yet: nothing has happened in it.
-  (void)read_sum(map, &id.inode, state_->cpus, counts);
-  return model::Lifecycle{.forks = counts.forks,
-                          .threads = counts.threads,
-                          .execs = counts.execs,
-                          .exits = counts.exits,
-                          .failures = counts.failures,
-                          .signals = counts.signals,
-                          .lifetimes = histogram(counts.lifetimes)};
+  const auto counts = state_->counts<wire_lifecycle>("lifecycle", id);
+  if (!counts) return std::nullopt;
+  return model::Lifecycle{.forks = counts->forks,
+                          .threads = counts->threads,
+                          .execs = counts->execs,
+                          .exits = counts->exits,
+                          .failures = counts->failures,
+                          .signals = counts->signals,
+                          .lifetimes = histogram(counts->lifetimes)};
+}
+
+std::optional<model::Scheduling> Probes::scheduling(model::CgroupId id) const {
+  const auto counts = state_->counts<wire_sched>("sched", id);
+  if (!counts) return std::nullopt;
+  return model::Scheduling{.on_cpu = nanoseconds(counts->on_cpu),
+                           .stolen = nanoseconds(counts->stolen),
+                           .waits = histogram(counts->waits)};
+}
+
+std::vector<model::Interference> Probes::interference() const {
+  std::vector<model::Interference> cells;
+  const int map = state_->map("sched", "blame");
+  for (const wire_blame& key : keys_of<wire_blame>(map)) {
+    std::uint64_t waited = 0;
+    if (read_sum(map, &key, state_->cpus, waited)) cells.push_back(cell(key, nanoseconds(waited)));
+  }
+  return cells;
 }
 
 }  // namespace plimsoll::bpf

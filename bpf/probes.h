@@ -40,6 +40,9 @@ class Probes {
 
   // nullopt: the probe is not up.
   std::optional<model::Lifecycle> lifecycle(model::CgroupId id) const;
+  std::optional<model::Scheduling> scheduling(model::CgroupId id) const;
+  // The whole matrix; empty where its probe is not up.
+  std::vector<model::Interference> interference() const;
 
  private:
   struct State;

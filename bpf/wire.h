@@ -54,4 +54,26 @@ struct wire_lifecycle {
 };
 WIRE_ASSERT(sizeof(struct wire_lifecycle) == 48 + sizeof(struct wire_histogram), "wire_lifecycle");
 
+/* Map `sched`, per CPU: container -> its time on CPUs and in their run queues. */
+struct wire_sched {
+  wire_u64 on_cpu; /* nanoseconds */
+  wire_u64 stolen; /* of its waits, while another container had the CPU; nanoseconds */
+  /* From runnable to running; a wait that ends by a move to another CPU is not among them. */
+  struct wire_histogram waits;
+};
+WIRE_ASSERT(sizeof(struct wire_sched) == 16 + sizeof(struct wire_histogram), "wire_sched");
+
+/* Map `blame`, per CPU: who waited, and who had the CPU meanwhile -> nanoseconds. */
+struct wire_blame {
+  wire_u64 victim; /* cgroup id of a container */
+  wire_u64
+      aggressor; /* likewise, the victim's own among them; or one of below, which no cgroup has for an id */
+};
+WIRE_ASSERT(sizeof(struct wire_blame) == 16, "wire_blame");
+#define WIRE_AGGRESSOR_HOST 0 /* tasks that are in no container, and interrupts beside them */
+#define WIRE_AGGRESSOR_NOBODY 0xffffffffffffffffull  /* the CPU was idle: it had yet to wake up */
+#define WIRE_AGGRESSOR_UNKNOWN 0xfffffffffffffffeull /* before the last WIRE_TURNS turns of the CPU */
+
+#define WIRE_TURNS 32 /* a power of two */
+
 #endif

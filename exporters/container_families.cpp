@@ -192,6 +192,10 @@ void restarts(const Row& row, const Emit& emit) {
     emit({}, number(Count{row.ref->restarts}));
 }
 
+void stolen(const Row& row, const Emit& emit) {
+  if (row.sample->scheduling) emit({}, to_seconds(row.sample->scheduling->stolen));
+}
+
 template <auto Field>
 void lifecycle(const Row& row, const Emit& emit) {
   if (row.sample->lifecycle) emit({}, static_cast<double>((*row.sample->lifecycle).*Field));
@@ -332,6 +336,8 @@ constexpr std::array kContainerFamilies = {
     ContainerFamily{"container_hugetlb_usage_bytes", kGauge, "Huge pages in use.", hugetlb_usage},
     ContainerFamily{"container_hugetlb_failcnt", kCounter, "Times the huge page limit was hit.",
                     hugetlb_failures},
+    ContainerFamily{"plimsoll_cpu_stolen_seconds_total", kCounter,
+                    "Time that its tasks waited for a CPU that another container had.", stolen},
     ContainerFamily{"plimsoll_process_starts_total", kCounter, "Processes begun.",
                     lifecycle<&Lifecycle::forks>},
     ContainerFamily{"plimsoll_thread_starts_total", kCounter, "Threads begun, beside each process' first.",
@@ -352,6 +358,9 @@ std::span<const ContainerFamily> container_families() { return kContainerFamilie
 
 std::span<const ContainerHistogram> container_histograms() {
   static constexpr std::array kHistograms = {
+      ContainerHistogram{
+          "plimsoll_cpu_wait_seconds", "How long its tasks waited for a CPU, each time.",
+          [](const Row& row) { return row.sample->scheduling ? &row.sample->scheduling->waits : nullptr; }},
       ContainerHistogram{
           "plimsoll_process_lifetime_seconds", "How long processes lived that have ended.",
           [](const Row& row) { return row.sample->lifecycle ? &row.sample->lifecycle->lifetimes : nullptr; }},

@@ -1,6 +1,7 @@
 #include <array>
 
 #include "agent/base/version.h"
+#include "agent/model/interference.h"
 #include "exporters/catalogue.h"
 
 namespace plimsoll::exporters {
@@ -119,9 +120,19 @@ void probe_lost(const Scrape& scrape, const LabelsEmit& emit) {
   }
 }
 
+void interference(const Scrape& scrape, const LabelsEmit& emit) {
+  if (!scrape.now) return;
+  for (const model::NamedInterference& cell : model::named_interference(*scrape.now)) {
+    const std::array labels = {Label{"victim", cell.victim}, Label{"aggressor", cell.aggressor}};
+    emit(labels, to_seconds(cell.waited));
+  }
+}
+
 using enum Type;
 
 constexpr std::array kHostFamilies = {
+    HostFamily{"plimsoll_cpu_interference_seconds_total", kCounter,
+               "Time that tasks of the victim waited for a CPU that the aggressor had.", interference},
     HostFamily{"plimsoll_probe_up", kGauge, "1 where the probe is loaded and attached.", probe<probe_up>},
     HostFamily{"plimsoll_probe_lost_total", kCounter, "What a probe could not count, by why.", probe_lost},
     HostFamily{"plimsoll_probe_run_seconds_total", kCounter,

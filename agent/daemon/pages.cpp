@@ -66,6 +66,10 @@ void Pages::add_to(api::Router& router) {
   router.add(
       "GET", "/plimsoll/v1/containers", [this](api::Exchange& exchange) { containers(exchange); }, open);
   router.add("GET", "/plimsoll/v1/decisions", [this](api::Exchange& exchange) { decisions(exchange); }, open);
+  router.add(
+      "GET", "/plimsoll/v1/interference",
+      [this](api::Exchange& exchange) { api::reply_json(exchange, interference_json(*parts_.board.get())); },
+      open);
   router.add("GET", "/plimsoll/v1/policies", [this](api::Exchange& exchange) { policies(exchange); }, open);
   router.add("GET", "/plimsoll/v1/health", [this](api::Exchange& exchange) { health(exchange); }, open);
   router.add("GET", "/plimsoll/v1/policies/explain/{name...}",

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "agent/base/units.h"
+#include "agent/model/container_ref.h"
 
 namespace plimsoll::model {
 
@@ -19,6 +20,11 @@ struct TimeHistogram {
 
   Nanoseconds sum{0};
   std::array<std::uint64_t, kSlots> slots{};
+
+  // What came after `before`, an earlier state of the same histogram.
+  TimeHistogram operator-(const TimeHistogram& before) const;
+  // The least time that `share` (0..1) of them did not exceed, taken to lie evenly within a slot; 0 of none.
+  Nanoseconds percentile(double share) const;
 
   std::uint64_t count() const {
     std::uint64_t all = 0;
@@ -46,6 +52,27 @@ struct Lifecycle {
   std::uint64_t failures = 0;  // of them, with a status that is not 0
   std::uint64_t signals = 0;   // of them, by a signal
   TimeHistogram lifetimes;     // of those that ended
+};
+
+// A container's time on CPUs and in their run queues, all its tasks together.
+struct Scheduling {
+  Nanoseconds on_cpu{0};
+  Nanoseconds stolen{0};  // of its waits, while another container had the CPU
+  TimeHistogram waits;    // from runnable to running
+};
+
+// Who waited for a CPU, and who had it meanwhile: one cell of the matrix, since both were first seen.
+struct Interference {
+  enum class By {
+    kContainer,  // `aggressor`, which may be the victim itself
+    kHost,       // tasks in no container
+    kIdle,       // nobody: the CPU had yet to wake up
+    kUnknown,    // longer ago than is remembered
+  };
+  CgroupId victim;
+  By by = By::kContainer;
+  CgroupId aggressor;  // of kContainer only
+  Nanoseconds waited{0};
 };
 
 }  // namespace plimsoll::model

@@ -96,6 +96,7 @@ void Watcher::vanished(model::CgroupId id) {
   if (options_.probes != nullptr) {
     // The kernel keeps them for us: unlike the cgroup's files, they can be read when it is gone.
     ended.last.lifecycle = options_.probes->lifecycle(id);
+    ended.last.scheduling = options_.probes->scheduling(id);
     options_.probes->forget(id);
   }
   if (const auto told = early_ends_.extract(tracked.ref->container_id)) complete(ended, told.mapped());

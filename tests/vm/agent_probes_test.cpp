@@ -45,5 +45,23 @@ TEST_F(ProbesVm, APolicySeesABurstOfForks) {
   EXPECT_TRUE(until([&] { return !decisions("policy=forks").empty(); }));
 }
 
+TEST_F(ProbesVm, WhoTookTheCpuIsNamed) {
+  policy("robbed",
+         "apiVersion: plimsoll/v1\nkind: Policy\nmetadata: {name: robbed}\nspec:\n"
+         "  select: {names: [quiet]}\n  rules:\n    - name: robbed\n"
+         "      when: cpu.stolen_by_others > 30% and cpu.wait > 0.2 and cpu.wait.p99 > 100us\n"
+         "      then: [{notify: \"{{cpu.stolen_by_others}}\"}]\n      cooldown: 1h\n");
+  run("--name loud --cpuset-cpus 0", "while :; do :; done");
+  run("--name quiet --cpuset-cpus 0", "while :; do :; done");
+  EXPECT_TRUE(until([&] {
+    const Answer told = sh("noisy --window 2s --format \"{{.Victim}} {{.Aggressor}}\"");
+    return told.text.find("quiet loud\n") != std::string::npos &&
+           told.text.find("loud quiet\n") != std::string::npos;
+  })) << sh("noisy --window 0s").text;
+  EXPECT_TRUE(until([&] { return !decisions("policy=robbed").empty(); })) << sh("policy explain quiet").text;
+  EXPECT_GT(metric(R"(plimsoll_cpu_interference_seconds_total{victim="quiet",aggressor="loud"})").value_or(0),
+            0);
+}
+
 }  // namespace
 }  // namespace plimsoll
