@@ -64,7 +64,7 @@ static __noinline __u64 find_owner(struct cgroup* cgroup, __u64 id, __u32 now) {
 static __always_inline __u64 owner_of_cgroup(struct cgroup* cgroup) {
   __u32 zero = 0;
   __u32* now = bpf_map_lookup_elem(&epoch, &zero);
-  __u64 id = BPF_CORE_READ(cgroup, kn, id);
+  __u64 id = cgroup->kn->id;
   struct wire_owner* known = bpf_map_lookup_elem(&owners, &id);
   if (!now) return 0;
   if (known && known->epoch == *now) return known->container;
