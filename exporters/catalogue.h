@@ -11,7 +11,7 @@
 
 namespace plimsoll::exporters {
 
-enum class Type { kCounter, kGauge };
+enum class Type { kCounter, kGauge, kHistogram };
 
 // One container of a scrape, or the root cgroup (`ref` null, id "/").
 struct Row {
@@ -36,6 +36,15 @@ struct ContainerFamily {
   void (*read)(const Row& row, const Emit& emit);
 };
 std::span<const ContainerFamily> container_families();
+
+// A histogram with series for each container, in seconds. A bucket for each factor of 4 is exported: 1 us to
+// 67 s.
+struct ContainerHistogram {
+  std::string_view name;
+  std::string_view help;
+  const model::TimeHistogram* (*read)(const Row& row);  // null: absent
+};
+std::span<const ContainerHistogram> container_histograms();
 
 // A family whose series are not a living container's: the machine, decisions, workloads, ended containers.
 struct HostFamily {

@@ -1,6 +1,7 @@
 #include <array>
 
 #include "agent/base/version.h"
+#include "agent/model/interference.h"
 #include "exporters/catalogue.h"
 
 namespace plimsoll::exporters {
@@ -99,9 +100,45 @@ void version_info(const Scrape& scrape, const LabelsEmit& emit) {
   emit(labels, 1);
 }
 
+template <auto Value>
+void probe(const Scrape& scrape, const LabelsEmit& emit) {
+  if (!scrape.now) return;
+  for (const model::ProbeState& one : scrape.now->probes) {
+    const std::array labels = {Label{"probe", one.name}};
+    emit(labels, Value(one));
+  }
+}
+double probe_up(const model::ProbeState& one) { return one.up ? 1 : 0; }
+double probe_spent(const model::ProbeState& one) { return to_seconds(one.spent); }
+double probe_runs(const model::ProbeState& one) { return static_cast<double>(one.runs); }
+
+void probe_lost(const Scrape& scrape, const LabelsEmit& emit) {
+  if (!scrape.now) return;
+  for (const model::ProbeState& one : scrape.now->probes) {
+    const std::array labels = {Label{"probe", one.name}, Label{"why", "map_full"}};
+    emit(labels, static_cast<double>(one.lost_map_full));
+  }
+}
+
+void interference(const Scrape& scrape, const LabelsEmit& emit) {
+  if (!scrape.now) return;
+  for (const model::NamedInterference& cell : model::named_interference(*scrape.now)) {
+    const std::array labels = {Label{"victim", cell.victim}, Label{"aggressor", cell.aggressor}};
+    emit(labels, to_seconds(cell.waited));
+  }
+}
+
 using enum Type;
 
 constexpr std::array kHostFamilies = {
+    HostFamily{"plimsoll_cpu_interference_seconds_total", kCounter,
+               "Time that tasks of the victim waited for a CPU that the aggressor had.", interference},
+    HostFamily{"plimsoll_probe_up", kGauge, "1 where the probe is loaded and attached.", probe<probe_up>},
+    HostFamily{"plimsoll_probe_lost_total", kCounter, "What a probe could not count, by why.", probe_lost},
+    HostFamily{"plimsoll_probe_run_seconds_total", kCounter,
+               "Time in the probe's programs; 0 while kernel.bpf_stats_enabled is 0.", probe<probe_spent>},
+    HostFamily{"plimsoll_probe_runs_total", kCounter,
+               "Runs of the probe's programs; 0 while kernel.bpf_stats_enabled is 0.", probe<probe_runs>},
     HostFamily{"plimsoll_decisions_total", kCounter, "Decisions of policies, and what came of them.",
                decisions},
     HostFamily{"plimsoll_policies_loaded", kGauge, "Policies in force.", policies_loaded},

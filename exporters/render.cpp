@@ -113,10 +113,29 @@ class FamilyWriter {
   FamilyWriter(std::string& out, std::string_view name, Type type, std::string_view help)
       : out_(out), name_(name), type_(type), help_(help) {}
 
-  // `labels`: rendered text, without braces.
-  void series(std::string_view labels, std::span<const Label> extra, double value) {
+  void histogram(std::string_view labels, const model::TimeHistogram& times) {
+    std::uint64_t below = 0;
+    for (std::size_t slot = 0; slot + 1 < model::TimeHistogram::kSlots; ++slot) {
+      below += times.slots[slot];
+      if (slot % 2 != 0) continue;
+      std::string end;
+      append_value(end, to_seconds(model::TimeHistogram::end_of(slot)));
+      const Label le{"le", end};
+      series(labels, {&le, 1}, static_cast<double>(below), "_bucket");
+    }
+    const auto all = static_cast<double>(below + times.slots.back());
+    const Label infinite{"le", "+Inf"};
+    series(labels, {&infinite, 1}, all, "_bucket");
+    series(labels, {}, to_seconds(times.sum), "_sum");
+    series(labels, {}, all, "_count");
+  }
+
+  // `labels`: rendered text, without braces. `suffix`: of the family's name.
+  void series(std::string_view labels, std::span<const Label> extra, double value,
+              std::string_view suffix = {}) {
     if (!begun_) begin();
     out_ += name_;
+    out_ += suffix;
     const bool any = !labels.empty() || !extra.empty();
     if (any) out_ += '{';
     out_ += labels;
@@ -139,7 +158,7 @@ class FamilyWriter {
   void begin() {
     begun_ = true;
     out_.append("# HELP ").append(name_).append(" ").append(help_).append("\n# TYPE ").append(name_);
-    out_ += type_ == Type::kCounter ? " counter\n" : " gauge\n";
+    out_ += type_ == Type::kCounter ? " counter\n" : type_ == Type::kGauge ? " gauge\n" : " histogram\n";
   }
 
   std::string& out_;
@@ -188,6 +207,14 @@ void render(const Scrape& scrape, LabelCache& cache, const Sink& sink) {
       for (const LabelledRow& one : rows) {
         labels = one.text();
         family.read(one.row, emit);
+        parts.send_if_full();
+      }
+      if (!parts.wanted()) return;
+    }
+    for (const ContainerHistogram& family : container_histograms()) {
+      FamilyWriter writer(parts.text(), family.name, Type::kHistogram, family.help);
+      for (const LabelledRow& one : rows) {
+        if (const model::TimeHistogram* times = family.read(one.row)) writer.histogram(one.text(), *times);
         parts.send_if_full();
       }
       if (!parts.wanted()) return;

@@ -36,6 +36,36 @@ template <auto Counter>
 Reading container_rate(In in) {
   return rate(in.before, in.now, Counter);
 }
+Reading forks(In in) {
+  if (in.sample != nullptr && !in.sample->lifecycle) return unknown(Unknown::kNeedsProbe);
+  return rate(in.before, in.now, &Counters::forks);
+}
+// The waits that ended between the two ends of a rate; nullopt, and `why`, where they are unknown.
+std::optional<model::TimeHistogram> new_waits(In in, Unknown& why) {
+  why = in.sample == nullptr || in.sample->scheduling ? Unknown::kNoRateYet : Unknown::kNeedsProbe;
+  if (in.now == nullptr || in.before == nullptr || !in.now->cpu_waits || !in.before->cpu_waits)
+    return std::nullopt;
+  if (in.now->taken <= in.before->taken) return std::nullopt;
+  return *in.now->cpu_waits - *in.before->cpu_waits;
+}
+Reading cpu_wait(In in) {
+  Unknown why{};
+  const auto waits = new_waits(in, why);
+  return waits ? known(to_seconds(waits->sum) / to_seconds(in.now->taken - in.before->taken)) : unknown(why);
+}
+Reading cpu_wait_p99(In in) {
+  Unknown why{};
+  const auto waits = new_waits(in, why);
+  return waits ? known(to_seconds(waits->percentile(0.99))) : unknown(why);
+}
+// A container that has not waited was not robbed.
+Reading cpu_stolen(In in) {
+  Unknown why{};
+  const auto waits = new_waits(in, why);
+  if (!waits) return unknown(why);
+  const double waited = to_seconds(waits->sum);
+  return known(waited > 0 ? std::min(1.0, (*in.now->cpu_stolen - *in.before->cpu_stolen) / waited) : 0);
+}
 Reading host_cpu(In in) { return rate(in.host_before, in.host_now, &Counters::cpu_seconds); }
 
 Reading throttled(In in) {
@@ -136,11 +166,11 @@ const std::array kSignals = {
     SignalInfo{"cpu.throttled", Unit::kShare, "cpu.stat nr_throttled / nr_periods",
                "share of the periods in which the quota ran out", false, throttled},
     SignalInfo{"cpu.wait", Unit::kNumber, "BPF run queue", "run-queue wait, seconds a second", false,
-               nullptr},
+               cpu_wait},
     SignalInfo{"cpu.wait.p99", Unit::kSeconds, "BPF run queue", "99th percentile of the run-queue wait",
-               false, nullptr},
+               false, cpu_wait_p99},
     SignalInfo{"cpu.stolen_by_others", Unit::kShare, "BPF run queue",
-               "share of its wait caused by other containers", false, nullptr},
+               "share of its wait caused by other containers", false, cpu_stolen},
     SignalInfo{"memory.usage", Unit::kBytes, "memory.current", "memory charged to the container", false,
                [](In in) { return bytes(in.sample->memory.current); }},
     SignalInfo{"memory.working_set", Unit::kBytes, "memory.current - inactive_file",
@@ -171,6 +201,7 @@ const std::array kSignals = {
                false, nullptr},
     SignalInfo{"pids.count", Unit::kCount, "pids.current", "threads and processes", false,
                [](In in) { return count(in.sample->threads); }},
+    SignalInfo{"pids.forks", Unit::kPerSecond, "BPF lifecycle", "processes begun a second", false, forks},
     SignalInfo{"oom.kills", Unit::kCount, "memory.events oom_kill",
                "processes killed by the kernel for memory", false, oom_kills},
     SignalInfo{"net.receive", Unit::kBytesPerSecond, "net/dev", "bytes received a second", false,
@@ -247,6 +278,11 @@ std::string why_unknown(Unknown why, SignalId signal) {
 Counters counters_of(const model::Sample& sample) {
   Counters out;
   out.taken = sample.taken;
+  if (sample.scheduling) {
+    out.cpu_waits = sample.scheduling->waits;
+    out.cpu_stolen = to_seconds(sample.scheduling->stolen);
+  }
+  if (sample.lifecycle) out.forks = static_cast<double>(sample.lifecycle->forks);
   if (sample.cpu) {
     out.cpu_seconds = to_seconds(sample.cpu->usage);
     if (sample.cpu->periods) out.periods = static_cast<double>(*sample.cpu->periods);

@@ -39,7 +39,9 @@ std::string why_unknown(Unknown unknown, SignalId signal);
 struct Counters {
   BootTime taken;
   std::optional<double> cpu_seconds, periods, throttled_periods, memory;
-  std::optional<double> io_read, io_written, io_reads, io_writes, net_received, net_transmitted;
+  std::optional<double> io_read, io_written, io_reads, io_writes, net_received, net_transmitted, forks,
+      cpu_stolen;
+  std::optional<model::TimeHistogram> cpu_waits;
 };
 Counters counters_of(const model::Sample& sample);
 Counters counters_of(const model::HostSample& host);

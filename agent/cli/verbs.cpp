@@ -27,6 +27,7 @@ constexpr std::array kVerbs = {
     Verb{"rmi", "Remove images", rmi},
     Verb{"tag", "Give an image another name", tag},
     Verb{"decisions", "Show what policies decided and what came of it", decisions},
+    Verb{"noisy", "Show which containers kept others waiting for a CPU", noisy},
     Verb{"version", "Show the versions of the command line and of the agent", version},
 };
 

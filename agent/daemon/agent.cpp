@@ -21,6 +21,7 @@
 #include "agent/kernel/host_facts.h"
 #include "agent/kernel/process.h"
 #include "agent/model/container_ref.h"
+#include "bpf/probes.h"
 
 namespace plimsoll::daemon {
 namespace {
@@ -118,7 +119,15 @@ class Agent {
     PLIMSOLL_ASSIGN(audit_, enforce::AuditLog::open(config_.state + "/decisions.db"));
     if (!audit_->warning().empty()) log::warning(audit_->warning());
     own_.emplace(*containers_);
-    PLIMSOLL_ASSIGN(watcher_, watch::Watcher::open(watch_options(host_, config_.host.proc), clock_, &*own_));
+    auto options = watch_options(host_, config_.host.proc);
+    if (!config_.probes_off.contains("all")) probes_ = bpf::Probes::open({.off = config_.probes_off});
+    options.probes = probes_.get();
+    if (probes_) {
+      for (const auto& one : probes_->states()) {
+        if (!one.up) log::warning("probe " + one.name + ": " + one.why);
+      }
+    }
+    PLIMSOLL_ASSIGN(watcher_, watch::Watcher::open(std::move(options), clock_, &*own_));
     return {};
   }
 
@@ -197,6 +206,7 @@ class Agent {
   std::unique_ptr<container::Containers> containers_;
   std::unique_ptr<enforce::AuditLog> audit_;
   std::optional<OwnContainers> own_;
+  std::unique_ptr<bpf::Probes> probes_;  // null: not wanted
   std::unique_ptr<watch::Watcher> watcher_;
   std::optional<policies::Engine> engine_;
   std::optional<enforce::Executor> executor_;

@@ -17,7 +17,7 @@ Result<int> agent_verb(const cli::Connection& agent, const cli::Words& args) {
   Config config;
   if (agent.socket() != kDefaultSocket) config.socket = agent.socket();
   std::string interval = "1s", level = "info", format = "text";
-  std::vector<std::string> labels;
+  std::vector<std::string> labels, no_probes;
   cli::Flags flags("agent [FLAGS]", "Run the agent in the foreground",
                    "plimsoll agent --policies /etc/plimsoll/policies --listen 127.0.0.1:9876");
   flags
@@ -32,6 +32,7 @@ Result<int> agent_verb(const cli::Connection& agent, const cli::Words& args) {
              "the launcher (plimsoll-runtime beside this program)")
       .value(0, "interval", interval, "DURATION", "how often everything is sampled (1s)")
       .list(0, "metric-label", labels, "KEY", "export this container label as container_label_KEY")
+      .list(0, "no-probe", no_probes, "NAME", "do without this BPF probe, or without all")
       .value(0, "log-level", level, "LEVEL", "debug, info, warning or error (info)")
       .value(0, "log-format", format, "FORMAT", "text or json (text)");
   PLIMSOLL_ASSIGN(const auto words, flags.take(args, {.most = 0}, "no words"));
@@ -40,6 +41,7 @@ Result<int> agent_verb(const cli::Connection& agent, const cli::Words& args) {
   if (!tick) return invalid("--interval: " + tick.error().message());
   config.tick = *tick;
   config.label_keys.insert(labels.begin(), labels.end());
+  config.probes_off.insert(no_probes.begin(), no_probes.end());
   PLIMSOLL_ASSIGN(config.log_level, log::parse_level(level));
   PLIMSOLL_ASSIGN(config.log_format, parse_format(format));
   PLIMSOLL_ASSIGN(const Config whole, completed(std::move(config)));

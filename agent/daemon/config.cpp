@@ -1,8 +1,10 @@
 #include "agent/daemon/config.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <map>
 
+#include "bpf/probes.h"
 #include "exporters/render.h"
 
 namespace plimsoll::daemon {
@@ -24,6 +26,14 @@ Result<Config> completed(Config config) {
     if (!added) {
       return invalid("--metric-label '" + key + "': has the same name in metrics as '" + other->second +
                      "', " + other->first);
+    }
+  }
+  for (const std::string& name : config.probes_off) {
+    const auto known = bpf::probe_names();
+    if (name != "all" && std::ranges::find(known, name) == known.end()) {
+      std::string list = "all";
+      for (const std::string_view one : known) list += ", " + std::string(one);
+      return invalid("--no-probe '" + name + "': expected one of " + list);
     }
   }
   constexpr std::string_view kScheme = "unix://";

@@ -19,6 +19,7 @@ struct Config {
   std::string runtime_binary;  // empty: plimsoll-runtime beside this program
   Nanoseconds tick{std::chrono::seconds(1)};
   std::set<std::string> label_keys;  // container labels that become metric labels
+  std::set<std::string> probes_off;  // by name; "all": none is loaded
   log::Level log_level = log::Level::kInfo;
   log::Format log_format = log::Format::kText;
   // Where the host's own files are. No flag: others than these are for a simulated host.

@@ -199,6 +199,18 @@ std::vector<Finding> examine_agent(const std::string& health, const std::string&
                    fmt::format("{} cgroups could not be watched", told.value("failed_watches", 0)),
                    "raise fs.inotify.max_user_watches"});
   }
+  for (const json& probe : told.value("probes", json::array())) {
+    if (probe.value("up", false)) {
+      const double runs = probe.value("runs", 0.0);
+      const std::string cost =
+          runs > 0 ? fmt::format("; {:.0f} ns an event", probe.value("run_seconds", 0.0) * 1e9 / runs) : "";
+      out.push_back({"probe " + probe.value("name", ""), Health::kGood, "attached" + cost, ""});
+    } else {
+      out.push_back(
+          {"probe " + probe.value("name", ""), Health::kLimited, probe.value("why", ""),
+           "its signals and metrics are absent; it needs root or CAP_BPF and CAP_PERFMON, and Linux 6.1"});
+    }
+  }
   const json set = json::parse(policies, nullptr, false);
   if (!set.is_object()) return out;
   const json problems = set.value("diagnostics", json::array());

@@ -66,6 +66,10 @@ void Pages::add_to(api::Router& router) {
   router.add(
       "GET", "/plimsoll/v1/containers", [this](api::Exchange& exchange) { containers(exchange); }, open);
   router.add("GET", "/plimsoll/v1/decisions", [this](api::Exchange& exchange) { decisions(exchange); }, open);
+  router.add(
+      "GET", "/plimsoll/v1/interference",
+      [this](api::Exchange& exchange) { api::reply_json(exchange, interference_json(*parts_.board.get())); },
+      open);
   router.add("GET", "/plimsoll/v1/policies", [this](api::Exchange& exchange) { policies(exchange); }, open);
   router.add("GET", "/plimsoll/v1/health", [this](api::Exchange& exchange) { health(exchange); }, open);
   router.add("GET", "/plimsoll/v1/policies/explain/{name...}",
@@ -197,8 +201,18 @@ void Pages::health(api::Exchange& exchange) const {
   const auto view = parts_.board.get();
   const auto age = parts_.clock.boot() - view->now->boot;
   const bool healthy = age < 10 * parts_.tick;
+  nlohmann::json probes = nlohmann::json::array();
+  for (const model::ProbeState& one : view->now->probes) {
+    probes.push_back({{"name", one.name},
+                      {"up", one.up},
+                      {"why", one.why},
+                      {"runs", one.runs},
+                      {"run_seconds", to_seconds(one.spent)},
+                      {"lost", one.lost_map_full}});
+  }
   api::reply_json(exchange,
                   {{"healthy", healthy},
+                   {"probes", std::move(probes)},
                    {"sample_age_seconds", std::chrono::duration<double>(age).count()},
                    {"containers", view->now->containers.size()},
                    {"policies", view->policies->policies.size()},

@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "agent/base/rfc3339.h"
+#include "agent/model/interference.h"
 
 namespace plimsoll::daemon {
 namespace {
@@ -106,6 +107,15 @@ json containers_json(const View& view, const OwnCost& own) {
             {"paused", view.paused},
             {"decisions", own.decisions}}},
           {"containers", std::move(containers)}};
+}
+
+json interference_json(const View& view) {
+  json cells = json::array();
+  for (const model::NamedInterference& cell : model::named_interference(*view.now)) {
+    cells.push_back(
+        {{"victim", cell.victim}, {"aggressor", cell.aggressor}, {"seconds", to_seconds(cell.waited)}});
+  }
+  return cells;
 }
 
 const model::ContainerSample* find_container(const model::Snapshot& snapshot, std::string_view name) {

@@ -22,6 +22,10 @@ struct OwnCost {
 // Cores, bytes, percent of the last 10 s; what is not known, or not limited, is null.
 nlohmann::json containers_json(const View& view, const OwnCost& own);
 
+// [{victim, aggressor, seconds}]: how long tasks of one waited for a CPU that the other had, since both were
+// first seen.
+nlohmann::json interference_json(const View& view);
+
 // The living container that `name` means: its name, id or id's unique prefix of 4 or more, or cgroup path.
 // Null: none, or several.
 const model::ContainerSample* find_container(const model::Snapshot& snapshot, std::string_view name);

@@ -14,6 +14,7 @@
 #include "agent/base/units.h"
 #include "agent/model/container_ref.h"
 #include "agent/model/limits.h"
+#include "agent/model/probes.h"
 
 namespace plimsoll::model {
 
@@ -105,7 +106,9 @@ struct Sample {
   std::optional<Count> sockets;
   std::optional<bool> frozen;  // cgroup.events
   std::optional<bool> populated;
-  Limits limits;  // as they stand in the files at this moment
+  std::optional<Scheduling> scheduling;  // where its probe is up
+  std::optional<Lifecycle> lifecycle;    // where its probe is up
+  Limits limits;                         // as they stand in the files at this moment
 };
 
 // The whole machine. Pressures from /proc/pressure, memory from /proc/meminfo, CPU from /proc/stat.
@@ -150,6 +153,8 @@ struct Snapshot {
   std::vector<ContainerSample> containers;                       // by cgroup path
   std::vector<EndedContainer> ended;                             // those of the last 10 minutes, oldest first
   std::shared_ptr<const std::vector<WorkloadTotals>> workloads;  // by name and image; may be null
+  std::vector<ProbeState> probes;                                // empty: none were asked for
+  std::shared_ptr<const std::vector<Interference>> interference;  // as of the last tick; may be null
 };
 
 // max(0, memory.current - inactive_file), cAdvisor's and the kubelet's definition; nullopt where either is

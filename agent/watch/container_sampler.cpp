@@ -39,6 +39,10 @@ Result<> ContainerSampler::read_control_files(SamplingGround& ground) {
   PLIMSOLL_TRY(reader_.read(last_, ground.buffer));
   last_.taken = now;
   name_devices(ground);
+  if (const bpf::Probes* probes = ground.options.probes) {
+    last_.lifecycle = probes->lifecycle(id_);
+    last_.scheduling = probes->scheduling(id_);
+  }
   if (limits_stale_) read_limits();
   if (events_stale_) {
     events_stale_ = false;

@@ -7,6 +7,7 @@
 
 #include "agent/kernel/psi_trigger.h"
 #include "agent/watch/identity.h"
+#include "bpf/probes.h"
 
 namespace plimsoll::watch {
 
@@ -29,7 +30,8 @@ struct Options {
   std::string proc = {};          // "/proc"
   IdentityRoots identity = {};
   Cadence cadence = {};
-  unsigned identity_tries = 10;  // ticks in which a runtime's files are looked for
+  bpf::Probes* probes = nullptr;  // outlives the watcher; null: none
+  unsigned identity_tries = 10;   // ticks in which a runtime's files are looked for
   kernel::PsiThreshold pressure = {};
   // A trigger costs the kernel a thread: containers with a memory limit or that stall have them, these many.
   // 0: none, for the host neither.

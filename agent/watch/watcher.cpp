@@ -100,6 +100,8 @@ std::shared_ptr<const model::Snapshot> Watcher::snapshot() {
   }
   snapshot->ended.assign(ended_.begin(), ended_.end());
   snapshot->workloads = workloads_.totals();
+  if (options_.probes != nullptr) snapshot->probes = options_.probes->states();
+  snapshot->interference = interference_;
   return snapshot;
 }
 

@@ -81,6 +81,10 @@ void Watcher::appeared(const FolderChange& change) {
   tracked_[change.path] = std::move(tracked);
   by_id_[change.id] = &placed;
   push(model::ContainerAppeared{placed.ref});
+  if (options_.probes != nullptr) {
+    if (const auto named = options_.probes->watch(change.id); !named)
+      warnings_.push_back(named.error().message() + ": " + change.path);
+  }
   if (placed.sampler.take(tick_, placed.ref->init_pid, ground_)) after_reading(placed);
 }
 
@@ -89,6 +93,12 @@ void Watcher::vanished(model::CgroupId id) {
   if (found == by_id_.end()) return;
   const Tracked& tracked = *found->second;
   model::EndedContainer ended{tracked.ref, tracked.sampler.last(), clock_.wall(), std::nullopt};
+  if (options_.probes != nullptr) {
+    // The kernel keeps them for us: unlike the cgroup's files, they can be read when it is gone.
+    ended.last.lifecycle = options_.probes->lifecycle(id);
+    ended.last.scheduling = options_.probes->scheduling(id);
+    options_.probes->forget(id);
+  }
   if (const auto told = early_ends_.extract(tracked.ref->container_id)) complete(ended, told.mapped());
   push(model::ContainerVanished{ended.ref, ended.last});
   limit_changes_.erase(id);

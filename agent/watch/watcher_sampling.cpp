@@ -53,6 +53,9 @@ void Watcher::sample_root() {
 void Watcher::sample_all() {
   host_ = host_reader_.read(clock_.boot(), ground_.buffer);
   sample_root();
+  if (options_.probes != nullptr) {
+    interference_ = std::make_shared<const std::vector<model::Interference>>(options_.probes->interference());
+  }
   std::vector<model::CgroupId> gone;
   for (const auto& [path, tracked] : tracked_) {
     identify(*tracked);

@@ -129,6 +129,7 @@ class SimulatedHost {
 
   plimsoll::daemon::Config config(std::uint16_t port) const {
     plimsoll::daemon::Config config;
+    config.probes_off = {"all"};  // its cgroups are none of the kernel's
     config.state = root_ / "state";
     config.run = root_ / "run";
     config.listen = "127.0.0.1:" + std::to_string(port);

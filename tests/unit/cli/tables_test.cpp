@@ -127,6 +127,17 @@ TEST(Tables, Inspect) {
             "--format: no field 'Nope' in '.State.Nope'\n");
 }
 
+TEST(Tables, Noisy) {
+  FakeAgent agent;
+  agent.answer("GET /plimsoll/v1/interference",
+               {{{"victim", "web"}, {"aggressor", "batch"}, {"seconds", 7.5}},
+                {{"victim", "web"}, {"aggressor", "web"}, {"seconds", 2}},
+                {{"victim", "web"}, {"aggressor", "(host)"}, {"seconds", 0.5}},
+                {{"victim", "batch"}, {"aggressor", "web"}, {"seconds", 1.25}},
+                {{"victim", "db"}, {"aggressor", "web"}, {"seconds", 0}}});
+  expect_golden(say(agent, "noisy", {"--window", "0s"}).out, "noisy.txt");
+}
+
 TEST(Tables, Decisions) {
   ::setenv("TZ", "UTC", 1);
   FakeAgent agent;

@@ -1,0 +1,42 @@
+#include "agent/model/interference.h"
+
+#include <map>
+#include <unordered_map>
+
+namespace plimsoll::model {
+namespace {
+
+std::string_view by_nobody(Interference::By by) {
+  switch (by) {
+    case Interference::By::kHost:
+      return "(host)";
+    case Interference::By::kIdle:
+      return "(idle)";
+    case Interference::By::kContainer:
+    case Interference::By::kUnknown:
+      break;
+  }
+  return "(unknown)";
+}
+
+}  // namespace
+
+std::vector<NamedInterference> named_interference(const Snapshot& snapshot) {
+  if (!snapshot.interference) return {};
+  std::unordered_map<CgroupId, std::string_view> names;
+  for (const ContainerSample& one : snapshot.containers) names[one.ref->id] = one.ref->name;
+  std::map<std::pair<std::string_view, std::string_view>, Nanoseconds> cells;
+  for (const Interference& cell : *snapshot.interference) {
+    const auto victim = names.find(cell.victim);
+    if (victim == names.end()) continue;
+    const auto aggressor = cell.by == Interference::By::kContainer ? names.find(cell.aggressor) : names.end();
+    const std::string_view by = aggressor == names.end() ? by_nobody(cell.by) : aggressor->second;
+    cells[{victim->second, by}] += cell.waited;
+  }
+  std::vector<NamedInterference> out;
+  for (const auto& [pair, waited] : cells)
+    out.push_back({std::string(pair.first), std::string(pair.second), waited});
+  return out;
+}
+
+}  // namespace plimsoll::model

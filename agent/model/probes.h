@@ -1,0 +1,78 @@
+// What BPF probes counted of one container, since it was first seen: counters, as the kernel kept them.
+// Values without I/O.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+
+#include "agent/base/units.h"
+#include "agent/model/container_ref.h"
+
+namespace plimsoll::model {
+
+// How long things took. Slot i counts those below 2^i microseconds, and not below half of that; the last slot
+// counts longer ones as well.
+struct TimeHistogram {
+  static constexpr std::size_t kSlots = 28;
+  // The upper end of a slot; the last has none.
+  static constexpr Nanoseconds end_of(std::size_t slot) { return Nanoseconds(1000LL << slot); }
+
+  Nanoseconds sum{0};
+  std::array<std::uint64_t, kSlots> slots{};
+
+  // What came after `before`, an earlier state of the same histogram.
+  TimeHistogram operator-(const TimeHistogram& before) const;
+  // The least time that `share` (0..1) of them did not exceed, taken to lie evenly within a slot; 0 of none.
+  Nanoseconds percentile(double share) const;
+
+  std::uint64_t count() const {
+    std::uint64_t all = 0;
+    for (const std::uint64_t slot : slots) all += slot;
+    return all;
+  }
+};
+
+// How a probe stands: for `plimsoll doctor` and the probe's own metrics.
+struct ProbeState {
+  std::string name;  // "lifecycle"
+  bool up = false;
+  std::string why;                  // it is not up; empty where it is
+  Nanoseconds spent{0};             // in its programs; 0 while the sysctl kernel.bpf_stats_enabled is 0
+  std::uint64_t runs = 0;           // of its programs; likewise
+  std::uint64_t lost_map_full = 0;  // not counted for want of room in a map
+};
+
+// Processes (thread groups) of a container and of all cgroups below it.
+struct Lifecycle {
+  std::uint64_t forks = 0;     // processes begun
+  std::uint64_t threads = 0;   // threads begun beside them
+  std::uint64_t execs = 0;     // programs begun
+  std::uint64_t exits = 0;     // processes ended
+  std::uint64_t failures = 0;  // of them, with a status that is not 0
+  std::uint64_t signals = 0;   // of them, by a signal
+  TimeHistogram lifetimes;     // of those that ended
+};
+
+// A container's time on CPUs and in their run queues, all its tasks together.
+struct Scheduling {
+  Nanoseconds on_cpu{0};
+  Nanoseconds stolen{0};  // of its waits, while another container had the CPU
+  TimeHistogram waits;    // from runnable to running
+};
+
+// Who waited for a CPU, and who had it meanwhile: one cell of the matrix, since both were first seen.
+struct Interference {
+  enum class By {
+    kContainer,  // `aggressor`, which may be the victim itself
+    kHost,       // tasks in no container
+    kIdle,       // nobody: the CPU had yet to wake up
+    kUnknown,    // longer ago than is remembered
+  };
+  CgroupId victim;
+  By by = By::kContainer;
+  CgroupId aggressor;  // of kContainer only
+  Nanoseconds waited{0};
+};
+
+}  // namespace plimsoll::model

@@ -1,0 +1,100 @@
+/* Processes as they come and go: what is too short for any poll to see. */
+#include "bpf/owner.bpf.h"
+
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+  __uint(max_entries, 4096);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __type(key, __u64);
+  __type(value, struct wire_lifecycle);
+} lifecycle SEC(".maps");
+
+/* Processes whose end was counted by one of several threads that exited at once. */
+struct process {
+  __u64 start;
+  __u64 tgid;
+};
+struct {
+  __uint(type, BPF_MAP_TYPE_LRU_HASH);
+  __uint(max_entries, 8192);
+  __type(key, struct process);
+  __type(value, __u8);
+} ended SEC(".maps");
+
+static const struct wire_lifecycle kNothing;
+
+static __always_inline struct wire_lifecycle *counts_of(struct task_struct *task)
+{
+  struct cgroup *cgroup = task->cgroups->dfl_cgrp;
+  __u64 container = owner_of_cgroup(cgroup);
+  if (!container) container = cgroup->kn->id;
+  struct wire_lifecycle *counts = bpf_map_lookup_elem(&lifecycle, &container);
+  if (counts) return counts;
+  if (bpf_map_update_elem(&lifecycle, &container, &kNothing, BPF_NOEXIST)) {
+    /* Another CPU may have been first. */
+    counts = bpf_map_lookup_elem(&lifecycle, &container);
+    if (!counts) count_lost(WIRE_LOST_MAP_FULL);
+    return counts;
+  }
+  return bpf_map_lookup_elem(&lifecycle, &container);
+}
+
+/* A child begins in its parent's cgroup, or where CLONE_INTO_CGROUP puts it, which is known by now. */
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(forked, struct task_struct *parent, struct task_struct *child)
+{
+  struct wire_lifecycle *counts = counts_of(child);
+  if (!counts) return 0;
+  if (child->pid == child->tgid)
+    ++counts->forks;
+  else
+    ++counts->threads;
+  return 0;
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(began, struct task_struct *task)
+{
+  struct wire_lifecycle *counts = counts_of(task);
+  if (counts) ++counts->execs;
+  return 0;
+}
+
+/* Whether this thread's exit is its process' end, which is true for one thread of each process. `live` was counted down
+ * some way before the tracepoint, so that two threads can both find it at 0; until they have passed here, neither is taken
+ * out of nr_threads. */
+static __always_inline int ends_process(struct task_struct *task)
+{
+  if (task->signal->live.counter != 0) return 0;
+  struct process process = {.start = task->group_leader->start_time, .tgid = task->tgid};
+  if (task->pid == task->tgid && task->signal->nr_threads == 1) return !bpf_map_lookup_elem(&ended, &process);
+  __u8 yes = 1;
+  return !bpf_map_update_elem(&ended, &process, &yes, BPF_NOEXIST);
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(exited, struct task_struct *task)
+{
+  if (!ends_process(task)) return 0;
+  struct wire_lifecycle *counts = counts_of(task);
+  if (!counts) return 0;
+  int code = task->signal->group_exit_code;
+  if (!code) code = task->exit_code;
+  ++counts->exits;
+  if (code & 0x7f)
+    ++counts->signals;
+  else if (code)
+    ++counts->failures;
+  add_time(&counts->lifetimes, bpf_ktime_get_ns() - task->group_leader->start_time);
+  return 0;
+}
+
+/* The last numbers of a container are the agent's to take; of what is nobody's, nobody will ask. */
+SEC("tp_btf/cgroup_rmdir")
+int BPF_PROG(removed, struct cgroup *cgroup)
+{
+  __u64 id = cgroup->kn->id;
+  if (!bpf_map_lookup_elem(&containers, &id)) bpf_map_delete_elem(&lifecycle, &id);
+  bpf_map_delete_elem(&owners, &id);
+  return 0;
+}

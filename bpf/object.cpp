@@ -1,0 +1,111 @@
+#include "bpf/object.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include <algorithm>
+#include <cstdio>
+
+namespace plimsoll::bpf {
+namespace {
+
+// What libbpf and the verifier say of a failure, kept for the error: libraries do not print.
+thread_local std::string said;
+
+int keep(libbpf_print_level level, const char* format, va_list arguments) {
+  if (level != LIBBPF_WARN) return 0;
+  char line[512];
+  std::vsnprintf(line, sizeof line, format, arguments);
+  said += line;
+  return 0;
+}
+
+// The last line that is not libbpf's own frame around the verifier's words.
+std::string reason() {
+  std::string best;
+  std::size_t begin = 0;
+  while (begin < said.size()) {
+    const std::size_t end = std::min(said.find('\n', begin), said.size());
+    const std::string line = said.substr(begin, end - begin);
+    begin = end + 1;
+    if (line.empty() || line.find("-- ") != std::string::npos || line.starts_with("processed ")) continue;
+    best = line;
+  }
+  said.clear();
+  return best;
+}
+
+std::unexpected<Error> refused(const std::string& doing, int number) {
+  const std::string why = reason();
+  return fail_errno(doing + (why.empty() ? "" : " (" + why + ")"), number < 0 ? -number : number);
+}
+
+// Of the maps that an object brings, those keyed by a container: per-CPU hashes.
+bool by_container(const bpf_map* map) { return bpf_map__type(map) == BPF_MAP_TYPE_PERCPU_HASH; }
+
+}  // namespace
+
+void Object::CloseObject::operator()(bpf_object* object) const { bpf_object__close(object); }
+void Object::CloseLink::operator()(bpf_link* link) const { bpf_link__destroy(link); }
+Object::~Object() = default;
+
+Result<std::unique_ptr<Object>> Object::load(const ObjectSource& source, std::span<const SharedMap> shared,
+                                             std::uint32_t most_containers) {
+  libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
+  libbpf_set_print(keep);
+  said.clear();
+  LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = source.name.c_str());
+  std::unique_ptr<Object> made(new Object);
+  made->object_.reset(bpf_object__open_mem(source.bytes.data(), source.bytes.size(), &options));
+  if (!made->object_) return refused("open the BPF object " + source.name, errno);
+  bpf_map* map = nullptr;
+  bpf_object__for_each_map(map, made->object_.get()) {
+    const std::string name = bpf_map__name(map);
+    const auto given = std::ranges::find(shared, name, &SharedMap::name);
+    int code = 0;
+    if (given != shared.end()) {
+      code = bpf_map__reuse_fd(map, given->fd);
+    } else if (by_container(map)) {
+      code = bpf_map__set_max_entries(map, most_containers);
+    }
+    if (code != 0) return refused("prepare the BPF map " + name + " of " + source.name, code);
+  }
+  if (const int code = bpf_object__load(made->object_.get()); code != 0)
+    return refused("load the BPF object " + source.name, code);
+  PLIMSOLL_TRY(made->attach(source.name));
+  return made;
+}
+
+Result<> Object::attach(const std::string& name) {
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, object_.get()) {
+    bpf_link* link = bpf_program__attach(program);
+    if (link == nullptr) {
+      const int number = errno;
+      links_.clear();
+      return refused("attach " + name + " to " + bpf_program__section_name(program), number);
+    }
+    links_.emplace_back(link);
+  }
+  return {};
+}
+
+int Object::map(const char* name) const {
+  const bpf_map* map = bpf_object__find_map_by_name(object_.get(), name);
+  return map == nullptr ? -1 : bpf_map__fd(map);
+}
+
+RunTime Object::run_time() const {
+  RunTime all;
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, object_.get()) {
+    bpf_prog_info info{};
+    std::uint32_t size = sizeof info;
+    if (bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size) != 0) continue;
+    all.spent += Nanoseconds(static_cast<std::int64_t>(info.run_time_ns));
+    all.runs += info.run_cnt;
+  }
+  return all;
+}
+
+}  // namespace plimsoll::bpf

@@ -1,0 +1,64 @@
+// One BPF object: its programs and maps in the kernel, for as long as this lives. Nothing is pinned, so that
+// the kernel takes all of it back when the agent ends, however it ends. Not thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "agent/base/result.h"
+#include "agent/base/units.h"
+
+struct bpf_object;
+struct bpf_link;
+
+namespace plimsoll::bpf {
+
+// A map that several objects use.
+struct SharedMap {
+  std::string name;
+  int fd;
+};
+
+struct ObjectSource {
+  std::string name;                     // "lifecycle"
+  std::span<const std::uint8_t> bytes;  // ELF
+};
+
+// What its programs cost: both are 0 while kernel.bpf_stats_enabled is.
+struct RunTime {
+  Nanoseconds spent{0};
+  std::uint64_t runs = 0;
+};
+
+class Object {
+ public:
+  // Loads it with the maps of `shared` in place of its own of that name, its hash maps keyed by container
+  // with room for `most_containers`, and attaches all of its programs, or none. Errors: what the kernel or
+  // the verifier said, in one line that names program and hook.
+  static Result<std::unique_ptr<Object>> load(const ObjectSource& source, std::span<const SharedMap> shared,
+                                              std::uint32_t most_containers);
+  ~Object();
+  Object(const Object&) = delete;
+  Object& operator=(const Object&) = delete;
+
+  int map(const char* name) const;  // its descriptor, which stays the object's; -1: there is none
+  RunTime run_time() const;
+
+ private:
+  Object() = default;
+  Result<> attach(const std::string& name);
+
+  struct CloseObject {
+    void operator()(bpf_object* object) const;
+  };
+  struct CloseLink {
+    void operator()(bpf_link* link) const;
+  };
+  std::unique_ptr<bpf_object, CloseObject> object_;
+  std::vector<std::unique_ptr<bpf_link, CloseLink>> links_;
+};
+
+}  // namespace plimsoll::bpf

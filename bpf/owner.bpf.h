@@ -1,0 +1,90 @@
+/* Whose a task is: the container whose cgroup it is in, or an ancestor of that. The agent names the
+ * containers; which cgroups lie below them is found here, once for each, and kept. The three maps are shared
+ * by all probes. */
+#ifndef PLIMSOLL_BPF_OWNER_BPF_H
+#define PLIMSOLL_BPF_OWNER_BPF_H
+
+#include "bpf/kernel.bpf.h"
+
+#define DEEPEST 32 /* levels of cgroups; deeper ones count for nobody */
+
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, 4096); /* set anew before the load */
+  __type(key, __u64);
+  __type(value, __u8);
+} containers SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_LRU_HASH); /* what falls out is found again */
+  __uint(max_entries, 16384);
+  __type(key, __u64);
+  __type(value, struct wire_owner);
+} owners SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, __u32);
+} epoch SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, WIRE_LOST_KINDS);
+  __type(key, __u32);
+  __type(value, __u64);
+} lost SEC(".maps");
+
+static __always_inline void count_lost(__u32 why) {
+  __u64* count = bpf_map_lookup_elem(&lost, &why);
+  if (count) ++*count;
+}
+
+/* Once for each cgroup and epoch. */
+static __noinline __u64 find_owner(struct cgroup* cgroup, __u64 id, __u32 now) {
+  struct wire_owner found = {.epoch = now};
+  void* ancestors = (void*)cgroup + bpf_core_field_offset(struct cgroup, ancestors);
+  int level = BPF_CORE_READ(cgroup, level);
+  for (int i = 0; i < DEEPEST; ++i) {
+    struct cgroup* above;
+    int at = level - i;
+    if (at <= 0) break;
+    if (bpf_probe_read_kernel(&above, sizeof(above), ancestors + at * sizeof(above))) break;
+    __u64 above_id = BPF_CORE_READ(above, kn, id);
+    if (bpf_map_lookup_elem(&containers, &above_id)) {
+      found.container = above_id;
+      break;
+    }
+  }
+  bpf_map_update_elem(&owners, &id, &found, BPF_ANY);
+  return found.container;
+}
+
+static __always_inline __u64 owner_of_cgroup(struct cgroup* cgroup) {
+  __u32 zero = 0;
+  __u32* now = bpf_map_lookup_elem(&epoch, &zero);
+  __u64 id = cgroup->kn->id;
+  struct wire_owner* known = bpf_map_lookup_elem(&owners, &id);
+  if (!now) return 0;
+  if (known && known->epoch == *now) return known->container;
+  return find_owner(cgroup, id, *now);
+}
+
+/* log2 of the time in microseconds, rounded up, at most WIRE_SLOTS - 1. */
+static __always_inline void add_time(struct wire_histogram* histogram, __u64 nanoseconds) {
+  __u64 rest = nanoseconds / 1000;
+  __u32 slot = 0;
+  if (rest >> 32) slot += 32, rest >>= 32;
+  if (rest >> 16) slot += 16, rest >>= 16;
+  if (rest >> 8) slot += 8, rest >>= 8;
+  if (rest >> 4) slot += 4, rest >>= 4;
+  if (rest >> 2) slot += 2, rest >>= 2;
+  if (rest >> 1) slot += 1, rest >>= 1;
+  slot += rest;
+  if (slot >= WIRE_SLOTS) slot = WIRE_SLOTS - 1;
+  histogram->nanoseconds += nanoseconds;
+  ++histogram->slots[slot];
+}
+
+#endif

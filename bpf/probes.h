@@ -1,0 +1,53 @@
+// The probes: one table of them (probes.cpp), loaded one by one, and what they counted of each container. A
+// probe that the kernel refuses takes none of the others with it. Single-threaded.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/base/result.h"
+#include "agent/model/container_ref.h"
+#include "agent/model/probes.h"
+
+namespace plimsoll::bpf {
+
+std::vector<std::string_view> probe_names();
+
+class Probes {
+ public:
+  struct Options {
+    std::uint32_t most_containers = 4096;  // that a map has room for, cgroups of nobody among them
+    std::set<std::string> off;             // probes that are not wanted
+  };
+  // Loads what it can; states() tells of the rest. Needs CAP_BPF and CAP_PERFMON, and a kernel with BTF.
+  static std::unique_ptr<Probes> open(const Options& options);
+  ~Probes();
+  Probes(const Probes&) = delete;
+  Probes& operator=(const Probes&) = delete;
+
+  std::vector<model::ProbeState> states() const;
+
+  // A container: what happens in its cgroup and below it is counted for it from now on; what happened in the
+  // cgroup itself since it was made has been. Errors: no room for one more.
+  Result<> watch(model::CgroupId id);
+  // Its cgroup is gone and its last numbers have been read: its entries are taken out.
+  void forget(model::CgroupId id);
+
+  // nullopt: the probe is not up.
+  std::optional<model::Lifecycle> lifecycle(model::CgroupId id) const;
+  std::optional<model::Scheduling> scheduling(model::CgroupId id) const;
+  // The whole matrix; empty where its probe is not up.
+  std::vector<model::Interference> interference() const;
+
+ private:
+  struct State;
+  explicit Probes(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace plimsoll::bpf

@@ -1,0 +1,79 @@
+/* What the probes in the kernel and the agent say to each other. Read by C for BPF and by C++: fixed widths
+ * only, no padding, and every size asserted on both sides, since each side lays it out by itself. Times are
+ * nanoseconds of CLOCK_MONOTONIC unless said otherwise; a cgroup's id is the inode of its folder. */
+#ifndef PLIMSOLL_BPF_WIRE_H
+#define PLIMSOLL_BPF_WIRE_H
+
+#ifdef __cplusplus
+#include <cstdint>
+typedef std::uint64_t wire_u64;
+typedef std::uint32_t wire_u32;
+#define WIRE_ASSERT static_assert
+#else
+typedef __u64 wire_u64;
+typedef __u32 wire_u32;
+#define WIRE_ASSERT _Static_assert
+#endif
+
+/* A histogram of times: slot i counts those below 2^i microseconds and not below half of that; the last slot
+ * counts all that are longer as well. 2^26 us is 67 s. */
+#define WIRE_SLOTS 28
+
+struct wire_histogram {
+  wire_u64 nanoseconds; /* their sum */
+  wire_u64 slots[WIRE_SLOTS];
+};
+WIRE_ASSERT(sizeof(struct wire_histogram) == 8 + 8 * WIRE_SLOTS, "wire_histogram");
+
+/* Map `owners`: cgroup id -> whose it is. An entry of another epoch is stale: a container was made since. */
+struct wire_owner {
+  wire_u64 container; /* cgroup id of the container that it is, or lies below; 0: nobody's */
+  wire_u32 epoch;
+  wire_u32 padding;
+};
+WIRE_ASSERT(sizeof(struct wire_owner) == 16, "wire_owner");
+
+/* Why something is not in the counts. Array map `lost`, per CPU, of WIRE_LOST_KINDS counters. */
+enum wire_lost {
+  WIRE_LOST_MAP_FULL, /* no room for one more container */
+  WIRE_LOST_KINDS,
+};
+
+/* Map `lifecycle`, per CPU: container -> its processes' beginnings and ends. A process is a thread group.
+ * Until the agent has named a container, what happens in its cgroup is counted under the cgroup's own id,
+ * which is the same key: nothing is lost between its birth and then. Cgroups that are nobody's have entries
+ * too, until they are removed. */
+struct wire_lifecycle {
+  wire_u64 forks;                  /* processes begun */
+  wire_u64 threads;                /* threads begun, those processes not among them */
+  wire_u64 execs;                  /* programs begun */
+  wire_u64 exits;                  /* processes ended */
+  wire_u64 failures;               /* of them, with a status that is not 0 */
+  wire_u64 signals;                /* of them, by a signal */
+  struct wire_histogram lifetimes; /* of the processes that ended */
+};
+WIRE_ASSERT(sizeof(struct wire_lifecycle) == 48 + sizeof(struct wire_histogram), "wire_lifecycle");
+
+/* Map `sched`, per CPU: container -> its time on CPUs and in their run queues. */
+struct wire_sched {
+  wire_u64 on_cpu; /* nanoseconds */
+  wire_u64 stolen; /* of its waits, while another container had the CPU; nanoseconds */
+  /* From runnable to running; a wait that ends by a move to another CPU is not among them. */
+  struct wire_histogram waits;
+};
+WIRE_ASSERT(sizeof(struct wire_sched) == 16 + sizeof(struct wire_histogram), "wire_sched");
+
+/* Map `blame`, per CPU: who waited, and who had the CPU meanwhile -> nanoseconds. */
+struct wire_blame {
+  wire_u64 victim; /* cgroup id of a container */
+  wire_u64
+      aggressor; /* likewise, the victim's own among them; or one of below, which no cgroup has for an id */
+};
+WIRE_ASSERT(sizeof(struct wire_blame) == 16, "wire_blame");
+#define WIRE_AGGRESSOR_HOST 0 /* tasks that are in no container, and interrupts beside them */
+#define WIRE_AGGRESSOR_NOBODY 0xffffffffffffffffull  /* the CPU was idle: it had yet to wake up */
+#define WIRE_AGGRESSOR_UNKNOWN 0xfffffffffffffffeull /* before the last WIRE_TURNS turns of the CPU */
+
+#define WIRE_TURNS 32 /* a power of two */
+
+#endif

@@ -1,0 +1,67 @@
+// What BPF probes saw, from the kernel to the scrape, the doctor and the policies.
+#include "tests/vm/agent_fixture.h"
+
+namespace plimsoll {
+namespace {
+
+using ProbesVm = AgentVm;
+
+// The sum of a family's series of one container.
+std::optional<double> sum_of(const std::string& scrape, const std::string& family, const std::string& id) {
+  std::optional<double> sum;
+  for (auto at = scrape.find("\n" + family + "{"); at != std::string::npos;
+       at = scrape.find("\n" + family + "{", at + 1)) {
+    const std::string line = scrape.substr(at + 1, scrape.find('\n', at + 1) - at - 1);
+    if (line.find(id) != std::string::npos) sum = sum.value_or(0) + std::stod(line.substr(line.rfind(' ')));
+  }
+  return sum;
+}
+
+TEST_F(ProbesVm, ShortProcessesAreCountedFromTheContainersBirth) {
+  run("--name burst", "i=0; while [ $i -lt 50 ]; do /bin/busybox true; i=$((i+1)); done; sleep 1000");
+  const std::string id = inspect("burst")["Id"];
+  std::string scrape;
+  const auto value = [&](const std::string& family) { return sum_of(scrape, family, id).value_or(-1); };
+  // The last of them is the sleep, which goes on.
+  ASSERT_TRUE(until([&] {
+    scrape = ask("/metrics", GuestAgent::kListen).text;
+    return value("plimsoll_process_starts_total") >= 51;
+  })) << scrape;
+  EXPECT_EQ(value("plimsoll_process_ends_total"), 50);
+  EXPECT_EQ(value("plimsoll_process_lifetime_seconds_count"), 50);
+  EXPECT_GE(value("plimsoll_program_starts_total"), 52);
+  EXPECT_EQ(metric("plimsoll_probe_up{probe=\"lifecycle\"}"), 1);
+  EXPECT_EQ(metric("plimsoll_probe_lost_total{probe=\"lifecycle\",why=\"map_full\"}"), 0);
+  const Answer doctor = sh("doctor");
+  EXPECT_NE(doctor.text.find("probe lifecycle"), std::string::npos) << doctor.text;
+}
+
+TEST_F(ProbesVm, APolicySeesABurstOfForks) {
+  policy("forks",
+         "apiVersion: plimsoll/v1\nkind: Policy\nmetadata: {name: forks}\nspec:\n"
+         "  select: {names: [storm]}\n  rules:\n    - name: storm\n      when: pids.forks > 5\n"
+         "      then: [{notify: \"{{pids.forks}}\"}]\n      cooldown: 1h\n");
+  run("--name storm", "while :; do /bin/busybox true; done");
+  EXPECT_TRUE(until([&] { return !decisions("policy=forks").empty(); }));
+}
+
+TEST_F(ProbesVm, WhoTookTheCpuIsNamed) {
+  policy("robbed",
+         "apiVersion: plimsoll/v1\nkind: Policy\nmetadata: {name: robbed}\nspec:\n"
+         "  select: {names: [quiet]}\n  rules:\n    - name: robbed\n"
+         "      when: cpu.stolen_by_others > 30% and cpu.wait > 0.2 and cpu.wait.p99 > 100us\n"
+         "      then: [{notify: \"{{cpu.stolen_by_others}}\"}]\n      cooldown: 1h\n");
+  run("--name loud --cpuset-cpus 0", "while :; do :; done");
+  run("--name quiet --cpuset-cpus 0", "while :; do :; done");
+  EXPECT_TRUE(until([&] {
+    const Answer told = sh("noisy --window 2s --format \"{{.Victim}} {{.Aggressor}}\"");
+    return told.text.find("quiet loud\n") != std::string::npos &&
+           told.text.find("loud quiet\n") != std::string::npos;
+  })) << sh("noisy --window 0s").text;
+  EXPECT_TRUE(until([&] { return !decisions("policy=robbed").empty(); })) << sh("policy explain quiet").text;
+  EXPECT_GT(metric(R"(plimsoll_cpu_interference_seconds_total{victim="quiet",aggressor="loud"})").value_or(0),
+            0);
+}
+
+}  // namespace
+}  // namespace plimsoll

@@ -1,0 +1,270 @@
+// Each probe on a real kernel, against what a workload knows of itself. Needs CAP_BPF and CAP_PERFMON.
+#include <bpf/bpf.h>
+#include <gtest/gtest.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "bpf/probes.h"
+#include "tests/vm/program.h"
+
+namespace plimsoll::bpf {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string cgroup_mount() {
+  std::ifstream mounts("/proc/self/mounts");
+  std::string device, where, type, rest;
+  while (mounts >> device >> where >> type && std::getline(mounts, rest)) {
+    if (type == "cgroup2") return where;
+  }
+  return "";
+}
+
+// Programs in the kernel of that name, whoever loaded them.
+int loaded(std::string_view name) {
+  int count = 0;
+  for (std::uint32_t id = 0; bpf_prog_get_next_id(id, &id) == 0;) {
+    const UniqueFd program(bpf_prog_get_fd_by_id(id));
+    bpf_prog_info info{};
+    std::uint32_t size = sizeof info;
+    if (program && bpf_obj_get_info_by_fd(program.get(), &info, &size) == 0 && name == info.name) ++count;
+  }
+  return count;
+}
+
+class ProbesTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_NE(cgroup_mount(), "");
+    fs::create_directories(folder_);
+  }
+  void TearDown() override {
+    std::error_code error;
+    for (const fs::path& one : {folder_ / "child", folder_}) fs::remove(one, error);
+    EXPECT_FALSE(fs::exists(folder_));
+  }
+  static model::CgroupId id_of(const fs::path& folder) {
+    struct stat facts{};
+    EXPECT_EQ(::stat(folder.c_str(), &facts), 0);
+    return {facts.st_ino};
+  }
+  model::CgroupId id() const { return id_of(folder_); }
+
+  // Runs a script to its end in a cgroup; its shell is not forked there, but ends there.
+  static void run(const fs::path& folder, const std::string& script) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      std::ofstream(folder / "cgroup.procs") << ::getpid() << std::flush;
+      ::execl("/bin/sh", "sh", "-c", script.c_str(), nullptr);
+      ::_exit(127);
+    }
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+  }
+
+  fs::path folder_ = fs::path(cgroup_mount()) / ("plimsoll-bpf-" + std::to_string(::getpid()));
+  std::unique_ptr<Probes> probes_ = Probes::open({});
+};
+
+TEST_F(ProbesTest, AllAreUp) {
+  for (const model::ProbeState& probe : probes_->states())
+    EXPECT_TRUE(probe.up) << probe.name << ": " << probe.why;
+}
+
+TEST_F(ProbesTest, EachShortProcessIsCounted) {
+  ASSERT_TRUE(probes_->watch(id()));
+  run(folder_, "i=0; while [ $i -lt 1000 ]; do /bin/true; i=$((i+1)); done");
+  const auto seen = probes_->lifecycle(id());
+  ASSERT_TRUE(seen);
+  EXPECT_EQ(seen->forks, 1000U);
+  EXPECT_EQ(seen->execs, 1001U);
+  EXPECT_EQ(seen->exits, 1001U);
+  EXPECT_EQ(seen->failures, 0U);
+  EXPECT_EQ(seen->signals, 0U);
+  EXPECT_EQ(seen->lifetimes.count(), 1001U);
+  EXPECT_GT(seen->lifetimes.sum.count(), 0);
+}
+
+TEST_F(ProbesTest, EndsAreToldApart) {
+  ASSERT_TRUE(probes_->watch(id()));
+  run(folder_, "/bin/false; /bin/false; sh -c 'kill -9 $$'; /bin/true; exit 3");
+  const auto seen = probes_->lifecycle(id());
+  ASSERT_TRUE(seen);
+  EXPECT_EQ(seen->exits, 5U);
+  EXPECT_EQ(seen->failures, 3U);
+  EXPECT_EQ(seen->signals, 1U);
+}
+
+TEST_F(ProbesTest, ACgroupBelowCountsForItsContainer) {
+  fs::create_directories(folder_ / "child");
+  ASSERT_TRUE(probes_->watch(id()));
+  run(folder_ / "child", "/bin/true; /bin/true");
+  EXPECT_EQ(probes_->lifecycle(id())->forks, 2U);
+  EXPECT_EQ(probes_->lifecycle(id_of(folder_ / "child"))->forks, 0U);
+}
+
+TEST_F(ProbesTest, WhatCameBeforeItsNameIsCounted) {
+  run(folder_, "/bin/true; /bin/true; /bin/true");
+  ASSERT_TRUE(probes_->watch(id()));
+  EXPECT_EQ(probes_->lifecycle(id())->forks, 3U);
+  run(folder_, "/bin/true");
+  EXPECT_EQ(probes_->lifecycle(id())->forks, 4U);
+}
+
+TEST_F(ProbesTest, ThreadsAreNoProcesses) {
+  ASSERT_TRUE(probes_->watch(id()));
+  const pid_t child = ::fork();
+  if (child == 0) {
+    std::ofstream(folder_ / "cgroup.procs") << ::getpid() << std::flush;
+    for (int i = 0; i < 7; ++i) std::thread([] {}).join();
+    ::_exit(0);
+  }
+  ::waitpid(child, nullptr, 0);
+  const auto seen = probes_->lifecycle(id());
+  EXPECT_EQ(seen->threads, 7U);
+  EXPECT_EQ(seen->forks, 0U);
+  EXPECT_EQ(seen->exits, 1U);
+}
+
+// Threads that exit beside each other must not each be taken for the last.
+TEST_F(ProbesTest, AProcessEndsOnceHoweverItsThreadsExit) {
+  ASSERT_TRUE(probes_->watch(id()));
+  constexpr int kProcesses = 100;
+  for (int i = 0; i < kProcesses; ++i) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      std::ofstream(folder_ / "cgroup.procs") << ::getpid() << std::flush;
+      for (int t = 0; t < 8; ++t) std::thread([] { ::syscall(SYS_exit, 0); }).detach();
+      ::syscall(SYS_exit, 0);  // of this thread only: the others end by themselves
+    }
+    ::waitpid(child, nullptr, 0);
+  }
+  EXPECT_EQ(probes_->lifecycle(id())->exits, static_cast<std::uint64_t>(kProcesses));
+}
+
+// Nanoseconds that a task waited for a CPU, as the kernel counts them: /proc/PID/schedstat, the second
+// number.
+std::uint64_t run_delay(pid_t pid) {
+  std::ifstream in("/proc/" + std::to_string(pid) + "/schedstat");
+  std::uint64_t on_cpu = 0, waited = 0;
+  in >> on_cpu >> waited;
+  return waited;
+}
+
+class InterferenceTest : public ProbesTest {
+ protected:
+  // A task that spins on the first CPU, in a cgroup of its own below ours.
+  struct Hog {
+    fs::path folder;
+    model::CgroupId id;
+    pid_t pid = -1;
+  };
+  Hog hog(const std::string& name) {
+    Hog one{folder_ / name, {}, -1};
+    fs::create_directories(one.folder);
+    one.id = id_of(one.folder);
+    EXPECT_TRUE(probes_->watch(one.id));
+    one.pid = ::fork();
+    if (one.pid == 0) {
+      std::ofstream(one.folder / "cgroup.procs") << ::getpid() << std::flush;
+      cpu_set_t first;
+      CPU_ZERO(&first);
+      CPU_SET(0, &first);
+      ::sched_setaffinity(0, sizeof first, &first);
+      while (true) {
+      }
+    }
+    return one;
+  }
+  static void end(const Hog& one) {
+    ::kill(one.pid, SIGKILL);
+    ::waitpid(one.pid, nullptr, 0);
+    EXPECT_TRUE(vm_test::eventually([&] {
+      std::error_code error;
+      return fs::remove(one.folder, error);
+    }));
+  }
+  double waited(model::CgroupId victim, std::optional<model::CgroupId> aggressor = std::nullopt) const {
+    double sum = 0;
+    for (const model::Interference& cell : probes_->interference()) {
+      if (cell.victim != victim) continue;
+      if (aggressor && (cell.by != model::Interference::By::kContainer || cell.aggressor != *aggressor))
+        continue;
+      sum += static_cast<double>(cell.waited.count());
+    }
+    return sum;
+  }
+};
+
+TEST_F(InterferenceTest, ThreeOnOneCpuBlameEachOther) {
+  const std::array hogs = {hog("a"), hog("b"), hog("c")};
+  // Until each has waited for a second; then the kernel's count is taken between two readings of ours.
+  ASSERT_TRUE(vm_test::eventually(
+      [&] { return std::ranges::all_of(hogs, [&](const Hog& one) { return waited(one.id) > 1e9; }); }));
+  for (const Hog& one : hogs) {
+    const double before = waited(one.id);
+    const auto kernels = static_cast<double>(run_delay(one.pid));
+    const double after = waited(one.id);
+    EXPECT_GE(kernels, before * 0.9);
+    EXPECT_LE(kernels, after * 1.1);
+    const double by_hogs = [&] {
+      double sum = 0;
+      for (const Hog& other : hogs) sum += other.id == one.id ? 0 : waited(one.id, other.id);
+      return sum;
+    }();
+    EXPECT_GE(by_hogs, 0.5 * before) << "the wait of " << one.folder << " is not blamed on its neighbours";
+    EXPECT_LE(waited(one.id, one.id), 0.01 * after) << "a single task does not wait for itself";
+    const auto seen = probes_->scheduling(one.id);
+    ASSERT_TRUE(seen);
+    EXPECT_NEAR(static_cast<double>(seen->waits.sum.count()), waited(one.id), 0.1 * after);
+    EXPECT_GT(seen->on_cpu.count(), 0);
+  }
+  for (const Hog& one : hogs) end(one);
+  for (const Hog& one : hogs) probes_->forget(one.id);
+  EXPECT_TRUE(probes_->interference().empty());
+}
+
+TEST_F(ProbesTest, AContainersLastNumbersStayUntilTheyAreForgotten) {
+  ASSERT_TRUE(probes_->watch(id()));
+  const model::CgroupId gone = id();
+  run(folder_, "/bin/true");
+  fs::remove(folder_);
+  EXPECT_EQ(probes_->lifecycle(gone)->forks, 1U);
+  probes_->forget(gone);
+  EXPECT_EQ(probes_->lifecycle(gone)->forks, 0U);
+}
+
+TEST_F(ProbesTest, NothingIsLeftInTheKernel) {
+  EXPECT_GT(loaded("forked"), 0);
+  probes_.reset();
+  EXPECT_TRUE(vm_test::eventually([] { return loaded("forked") == 0; }));
+}
+
+TEST_F(ProbesTest, OneThatIsSwitchedOffSaysSo) {
+  probes_ = Probes::open({.off = {"lifecycle"}});
+  EXPECT_FALSE(probes_->states().front().up);
+  EXPECT_EQ(probes_->states().front().why, "switched off");
+  EXPECT_FALSE(probes_->lifecycle(id()));
+  EXPECT_TRUE(probes_->watch(id()));
+}
+
+TEST_F(ProbesTest, AFullMapIsCountedAsLost) {
+  probes_ = Probes::open({.most_containers = 1});
+  ASSERT_TRUE(probes_->watch(id()));
+  run(folder_, "/bin/true");
+  fs::create_directories(folder_ / "child");
+  EXPECT_FALSE(probes_->watch(id_of(folder_ / "child")));
+}
+
+}  // namespace
+}  // namespace plimsoll::bpf
