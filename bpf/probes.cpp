@@ -15,17 +15,19 @@
 #include "bpf/wire.h"
 
 namespace plimsoll::bpf {
-namespace {
-
-static_assert(WIRE_SLOTS == model::TimeHistogram::kSlots);
-
-constexpr std::uint32_t kMostOwners = 16'384;  // cgroups; what falls out is found again
 
 struct ProbeInfo {
   const char* name;
   const void* (*bytes)(std::size_t* size);
   const char* map;  // keyed by container
 };
+
+namespace {
+
+static_assert(WIRE_SLOTS == model::TimeHistogram::kSlots);
+
+constexpr std::uint32_t kMostOwners = 16'384;  // cgroups; what falls out is found again
+
 constexpr std::array kProbes = {
     ProbeInfo{"lifecycle", lifecycle_bpf__elf_bytes, "lifecycle"},
     ProbeInfo{"sched", sched_bpf__elf_bytes, "sched"},

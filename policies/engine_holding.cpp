@@ -110,7 +110,7 @@ std::string Engine::refusal_of(const Turn& turn, const FieldKey& key, const Wish
   const auto limit = number_of(field, want.value);
   if (!limit || *limit >= static_cast<double>(memory->value)) return "";
   return "memory.max below the current use of " + format_bytes(*memory) +
-         " would kill; set force: true to do it";
+         " would kill; only a rule's set with force: true does that";
 }
 
 void Engine::hold(Turn& turn, const FieldKey& key, const Wishes& wanted) {

@@ -1,11 +1,14 @@
 // YAML files -> PolicySet. A set is taken as a whole: one error anywhere, and there is no set.
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <filesystem>
-#include <fstream>
 #include <set>
-#include <sstream>
 
+#include "agent/base/unique_fd.h"
 #include "policies/checks.h"
 #include "policies/document.h"
 #include "policies/map_reader.h"
@@ -264,6 +267,28 @@ LoadOutcome load_texts(const std::vector<PolicyFile>& files) {
   return outcome;
 }
 
+namespace {
+
+// Reading never waits: a FIFO or a device in the folder would hold the agent up.
+Result<std::string> read_regular_file(const std::string& name) {
+  constexpr std::size_t kMost = 1UL << 20;
+  const UniqueFd fd(::open(name.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  struct stat facts{};
+  if (!fd || ::fstat(fd.get(), &facts) != 0) return fail_errno("read policy " + name);
+  if (!S_ISREG(facts.st_mode)) return invalid("read policy " + name + ": not a regular file");
+  std::string text;
+  char part[16384];
+  while (true) {
+    const ssize_t got = ::read(fd.get(), part, sizeof part);
+    if (got < 0) return fail_errno("read policy " + name);
+    if (got == 0) return text;
+    text.append(part, static_cast<std::size_t>(got));
+    if (text.size() > kMost) return invalid("read policy " + name + ": larger than 1 MiB");
+  }
+}
+
+}  // namespace
+
 Result<std::vector<PolicyFile>> read_folder(const std::string& folder) {
   std::vector<PolicyFile> files;
   std::error_code code;
@@ -274,11 +299,7 @@ Result<std::vector<PolicyFile>> read_folder(const std::string& folder) {
   if (code) return fail("read policy folder " + folder + ": " + code.message());
   std::ranges::sort(files, {}, &PolicyFile::name);
   for (PolicyFile& file : files) {
-    std::ifstream in(file.name, std::ios::binary);
-    std::ostringstream text;
-    if (!in || !(text << in.rdbuf() || in.eof() || fs::is_empty(file.name, code)))
-      return fail_errno("read policy " + file.name);
-    file.text = text.str();
+    PLIMSOLL_ASSIGN(file.text, read_regular_file(file.name));
   }
   return files;
 }

@@ -137,6 +137,8 @@ class Agent {
     PLIMSOLL_ASSIGN(auto folder, PolicyFolder::open(config_.policies));
     folder_.emplace(std::move(folder));
     for (const auto& one : folder_->diagnostics()) log::warning(to_string(one));
+    if (!std::filesystem::exists(config_.policies))
+      log::warning("the policy folder " + config_.policies + " is not there: nothing is held until it is");
     log::info("policies in force: " + std::to_string(folder_->set()->policies.size()) + ", from " +
               config_.policies);
     PLIMSOLL_ASSIGN(

@@ -1,9 +1,12 @@
 #include "agent/daemon/config.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <map>
 
+#include "agent/api/address.h"
 #include "bpf/probes.h"
 #include "exporters/render.h"
 
@@ -52,9 +55,15 @@ Result<Config> completed(Config config) {
     if (error) return fail("the path " + *path + ": " + error.message());
     if (path->size() > 1 && path->ends_with('/')) path->pop_back();
   }
-  if (!std::filesystem::exists(config.runtime_binary, error)) {
-    return invalid("the launcher " + config.runtime_binary + " is not there (--runtime)");
+  if (::access(config.runtime_binary.c_str(), X_OK) != 0 ||
+      !std::filesystem::is_regular_file(config.runtime_binary, error)) {
+    return invalid("--runtime " + config.runtime_binary + ": no program is there");
   }
+  // A folder that comes later is taken up then.
+  if (std::filesystem::exists(config.policies, error) &&
+      !std::filesystem::is_directory(config.policies, error))
+    return invalid("--policies " + config.policies + ": not a folder");
+  if (!config.listen.empty()) PLIMSOLL_TRY(api::tcp_address(config.listen));
   return config;
 }
 

@@ -180,6 +180,12 @@ Result<> remove_entry(const Roots& roots, const Entry& entry, const std::string&
     }
     PLIMSOLL_TRY(end_process(roots, *record));
     PLIMSOLL_TRY(remove_container_cgroup(record->cgroup, record->cgroup_topmost));
+  } else {
+    // Its state is damaged: what runs in the cgroup that is its by default must not be lost sight of.
+    PLIMSOLL_ASSIGN(std::string cgroup, cgroup_mount(roots));
+    PLIMSOLL_ASSIGN(const std::string below, cgroup_path("", id));
+    cgroup += below;
+    PLIMSOLL_TRY(remove_container_cgroup(cgroup, cgroup));
   }
   return entry.remove();
 }

@@ -1,6 +1,7 @@
 #include "agent/launch/resources.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 namespace plimsoll::launch {
@@ -88,7 +89,12 @@ Result<> add_unified(const std::map<std::string, std::string>& unified, Writes& 
     if (dot == 0 || dot == std::string::npos || file.find('/') != std::string::npos) {
       return invalid("unified: '" + file + "' is not the name of a control file");
     }
+    // Those of cgroup core act on processes and on the tree: a bundle may bound its tree, and no more.
+    constexpr std::array<std::string_view, 3> kCoreBounds = {"cgroup.max.depth", "cgroup.max.descendants",
+                                                             "cgroup.pressure"};
     const std::string controller = file.substr(0, dot);
+    if (controller == "cgroup" && std::ranges::find(kCoreBounds, file) == kCoreBounds.end())
+      return invalid("unified: '" + file + "' is no limit");
     out.push_back({"unified[" + file + "]", controller == "cgroup" ? "" : controller, file, value});
   }
   return {};

@@ -1,5 +1,6 @@
 #include "agent/oci/spec.h"
 
+#include <algorithm>
 #include <array>
 
 #include "agent/oci/json_place.h"
@@ -46,6 +47,12 @@ void read_user(const Place& place, User& user) {
   place["gid"].read(user.gid);
   place["umask"].read(user.umask);
   place["additionalGids"].read(user.additional_gids);
+  // setresuid(2) and chown(2) take it for "leave it as it is": the process would stay root.
+  constexpr std::uint32_t kNoChange = 0xFFFFFFFF;
+  if (user.uid == kNoChange) place["uid"].wrong("4294967295 is no user");
+  if (user.gid == kNoChange) place["gid"].wrong("4294967295 is no group");
+  if (std::ranges::find(user.additional_gids, kNoChange) != user.additional_gids.end())
+    place["additionalGids"].wrong("4294967295 is no group");
 }
 
 void read_rlimit(const Place& place, Rlimit& rlimit) {

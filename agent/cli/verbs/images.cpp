@@ -1,6 +1,7 @@
 // images, import, rmi, tag.
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <nlohmann/json.hpp>
@@ -89,6 +90,9 @@ Result<int> import_image(const Connection& agent, const Words& args) {
   const bool from_stdin = words->front() == "-";
   UniqueFd file(from_stdin ? ::dup(STDIN_FILENO) : ::open(words->front().c_str(), O_RDONLY | O_CLOEXEC));
   if (!file) return fail_errno("open " + words->front());
+  struct stat facts{};
+  if (::fstat(file.get(), &facts) == 0 && S_ISDIR(facts.st_mode))
+    return invalid(words->front() + ": is a directory, expected a tar archive");
   const auto [repository, tag] = split_reference(words->back());
   std::string target = "/images/create?fromSrc=-&repo=" + encode(repository);
   if (!tag.empty()) target += "&tag=" + encode(tag);

@@ -16,6 +16,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <thread>
+#include <utility>
 
 #include "agent/cli/container_flags.h"
 #include "agent/cli/pump.h"
@@ -45,27 +46,47 @@ Result<int> exit_code_of(Stream& waiting) {
   return reply["StatusCode"].get<int>();
 }
 
-Result<> write_cidfile(const std::string& path, const std::string& id) {
-  if (path.empty()) return {};
-  const UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
-  if (!fd) return fail_errno("create --cidfile " + path);
-  if (::write(fd.get(), id.data(), id.size()) < 0) return fail_errno("write --cidfile " + path);
-  return {};
-}
+// The file of --cidfile, made before the container is: where it cannot be made, there is no container either.
+// It is taken away again unless an id was written.
+class CidFile {
+ public:
+  static Result<CidFile> create(const std::string& path) {
+    CidFile file;
+    if (path.empty()) return file;
+    file.fd_ = UniqueFd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
+    if (!file.fd_) return fail_errno("create --cidfile " + path);
+    file.path_ = path;
+    return file;
+  }
+  CidFile(CidFile&& other) noexcept : fd_(std::move(other.fd_)), path_(std::exchange(other.path_, "")) {}
+  CidFile& operator=(CidFile&&) = delete;
+  ~CidFile() {
+    if (!path_.empty()) ::unlink(path_.c_str());
+  }
+  Result<> write(const std::string& id) {
+    if (!fd_) return {};
+    if (::write(fd_.get(), id.data(), id.size()) < 0) return fail_errno("write --cidfile " + path_);
+    path_.clear();
+    return {};
+  }
+
+ private:
+  CidFile() = default;
+  UniqueFd fd_;
+  std::string path_;
+};
 
 Result<std::string> create_container(const Connection& agent, const ContainerFlags& flags, const Words& words,
                                      bool attached) {
-  if (!flags.cidfile.empty() && ::access(flags.cidfile.c_str(), F_OK) == 0) {
-    return invalid("--cidfile " + flags.cidfile + ": the file exists already");
-  }
   PLIMSOLL_ASSIGN(const json body, flags.body(words, attached));
+  PLIMSOLL_ASSIGN(CidFile cidfile, CidFile::create(flags.cidfile));
   const std::string target = "/containers/create" + (flags.name.empty() ? "" : "?name=" + encode(flags.name));
   PLIMSOLL_ASSIGN(const json reply, agent.send("POST", target, body));
   for (const auto& warning : reply.value("Warnings", json::array())) {
     fmt::print(stderr, "plimsoll: {}\n", warning.get<std::string>());
   }
   const std::string id = reply.value("Id", "");
-  PLIMSOLL_TRY(write_cidfile(flags.cidfile, id));
+  PLIMSOLL_TRY(cidfile.write(id));
   return id;
 }
 

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -62,6 +63,15 @@ TEST_F(PolicyFolderTest, ABadFileLeavesTheLastGoodSetInForce) {
   write(base_ / "b.yaml", good("b"));
   while (folder.errors() != 0) ASSERT_TRUE(changed(folder));
   EXPECT_EQ(folder.set()->policies.size(), 2U);
+}
+
+TEST_F(PolicyFolderTest, WhatIsNoFileIsRefusedAndNeverWaitedFor) {
+  write(base_ / "a.yaml", good("a"));
+  PolicyFolder folder = open(base_);
+  ASSERT_EQ(::mkfifo((base_ / "b.yaml").c_str(), 0600), 0);
+  while (folder.errors() == 0) ASSERT_TRUE(changed(folder));
+  EXPECT_NE(to_string(folder.diagnostics().front()).find("b.yaml: not a regular file"), std::string::npos);
+  EXPECT_EQ(folder.set()->policies.size(), 1U);
 }
 
 TEST_F(PolicyFolderTest, AFolderThatComesLaterIsNoticed) {

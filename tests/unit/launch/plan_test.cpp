@@ -131,6 +131,8 @@ TEST(PlanErrors, NameThePlace) {
       "config.json: linux.resources: memory.swap: is less than memory.limit");
   EXPECT_EQ(with([](oci::Spec& s) { s.linux_.resources->unified["../x"] = "1"; }),
             "config.json: linux.resources: unified: '../x' is not the name of a control file");
+  EXPECT_EQ(with([](oci::Spec& s) { s.linux_.resources->unified["cgroup.procs"] = "1"; }),
+            "config.json: linux.resources: unified: 'cgroup.procs' is no limit");
   EXPECT_EQ(with([](oci::Spec& s) { s.linux_.rootfs_propagation = "up"; }),
             "config.json: linux.rootfsPropagation: 'up' is not a mount propagation: expected private, slave, "
             "shared, unbindable or one of them with an 'r' before it");

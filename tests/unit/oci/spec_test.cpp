@@ -112,6 +112,8 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"/process/cwd", R"("here")", R"(process.cwd: expected an absolute path, got "here")"},
         Wrong{"/process/user", R"({"uid":-1})",
               "process.user.uid: expected a non-negative integer of 32 bits, got -1"},
+        Wrong{"/process/user", R"({"uid":4294967295})", "process.user.uid: 4294967295 is no user"},
+        Wrong{"/process/user", R"({"gid":4294967295})", "process.user.gid: 4294967295 is no group"},
         Wrong{"/process/user", R"({"uid":4294967296})",
               "process.user.uid: expected a non-negative integer of 32 bits, got 4294967296"},
         Wrong{"/process/oomScoreAdj", "1001",
