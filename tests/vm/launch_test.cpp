@@ -301,6 +301,19 @@ TEST_F(LaunchTest, LifecycleOfStates) {
   EXPECT_EQ(runtime({"delete", id_}).status, 1);
 }
 
+TEST_F(LaunchTest, ADamagedStateLosesNoProcess) {
+  spec_.linux_.cgroups_path.clear();  // where it is by default: the damaged state no longer says
+  spec_.process->args = {"sleep", "1000"};
+  ASSERT_EQ(create().status, 0);
+  const fs::path process = "/proc/" + std::to_string(pid());
+  write_text(folder_ / "state" / id_ / "state.json", "{");
+  EXPECT_NE(runtime({"delete", id_}).status, 0);
+  EXPECT_TRUE(fs::exists(process));
+  EXPECT_EQ(runtime({"delete", "--force", id_}).status, 0);
+  EXPECT_TRUE(eventually([&] { return !fs::exists(process); }));
+  EXPECT_FALSE(fs::exists(fs::path(kCgroups) / "plimsoll-runtime" / id_));
+}
+
 TEST_F(LaunchTest, KillAllReachesEveryProcess) {
   std::erase_if(spec_.linux_.namespaces,
                 [](const oci::Namespace& n) { return n.type == oci::NamespaceType::kPid; });
