@@ -28,15 +28,7 @@ static __always_inline struct wire_lifecycle *counts_of(struct task_struct *task
   struct cgroup *cgroup = task->cgroups->dfl_cgrp;
   __u64 container = owner_of_cgroup(cgroup);
   if (!container) container = cgroup->kn->id;
-  struct wire_lifecycle *counts = bpf_map_lookup_elem(&lifecycle, &container);
-  if (counts) return counts;
-  if (bpf_map_update_elem(&lifecycle, &container, &kNothing, BPF_NOEXIST)) {
-    /* Another CPU may have been first. */
-    counts = bpf_map_lookup_elem(&lifecycle, &container);
-    if (!counts) count_lost(WIRE_LOST_MAP_FULL);
-    return counts;
-  }
-  return bpf_map_lookup_elem(&lifecycle, &container);
+  return find_or_begin(&lifecycle, &container, &kNothing);
 }
 
 /* A child begins in its parent's cgroup, or where CLONE_INTO_CGROUP puts it, which is known by now. */

@@ -71,6 +71,17 @@ static __always_inline __u64 owner_of_cgroup(struct cgroup* cgroup) {
   return find_owner(cgroup, id, *now);
 }
 
+/* The value of `key`, begun as `nothing` where there is none; null, and counted as lost, where there is no
+ * room. Another CPU may be first: then its entry is found. */
+static __always_inline void* find_or_begin(void* map, const void* key, const void* nothing) {
+  void* value = bpf_map_lookup_elem(map, key);
+  if (value) return value;
+  bpf_map_update_elem(map, key, nothing, BPF_NOEXIST);
+  value = bpf_map_lookup_elem(map, key);
+  if (!value) count_lost(WIRE_LOST_MAP_FULL);
+  return value;
+}
+
 /* log2 of the time in microseconds, rounded up, at most WIRE_SLOTS - 1. */
 static __always_inline void add_time(struct wire_histogram* histogram, __u64 nanoseconds) {
   __u64 rest = nanoseconds / 1000;

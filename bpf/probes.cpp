@@ -17,9 +17,8 @@
 namespace plimsoll::bpf {
 
 struct ProbeInfo {
-  const char* name;
+  const char* name;  // also of its map that is keyed by container
   const void* (*bytes)(std::size_t* size);
-  const char* map;  // keyed by container
 };
 
 namespace {
@@ -29,8 +28,8 @@ static_assert(WIRE_SLOTS == model::TimeHistogram::kSlots);
 constexpr std::uint32_t kMostOwners = 16'384;  // cgroups; what falls out is found again
 
 constexpr std::array kProbes = {
-    ProbeInfo{"lifecycle", lifecycle_bpf__elf_bytes, "lifecycle"},
-    ProbeInfo{"sched", sched_bpf__elf_bytes, "sched"},
+    ProbeInfo{"lifecycle", lifecycle_bpf__elf_bytes},
+    ProbeInfo{"sched", sched_bpf__elf_bytes},
 };
 
 Result<UniqueFd> make_map(bpf_map_type type, const char* name, std::uint32_t value, std::uint32_t entries,
@@ -192,7 +191,7 @@ void Probes::forget(model::CgroupId id) {
   if (!state_->containers) return;
   bpf_map_delete_elem(state_->containers.get(), &id.inode);
   for (const State::Probe& probe : state_->probes) {
-    if (probe.object) bpf_map_delete_elem(probe.object->map(probe.info->map), &id.inode);
+    if (probe.object) bpf_map_delete_elem(probe.object->map(probe.info->name), &id.inode);
   }
   const int blame = state_->map("sched", "blame");
   for (const wire_blame& key : keys_of<wire_blame>(blame)) {

@@ -45,12 +45,7 @@ static const struct wire_sched kNothing;
 
 static __always_inline struct wire_sched *counts_of(__u64 container)
 {
-  struct wire_sched *counts = bpf_map_lookup_elem(&sched, &container);
-  if (counts) return counts;
-  bpf_map_update_elem(&sched, &container, &kNothing, BPF_NOEXIST);
-  counts = bpf_map_lookup_elem(&sched, &container);
-  if (!counts) count_lost(WIRE_LOST_MAP_FULL);
-  return counts;
+  return find_or_begin(&sched, &container, &kNothing);
 }
 
 static __always_inline int is_container(__u64 owner)
@@ -61,16 +56,9 @@ static __always_inline int is_container(__u64 owner)
 static __always_inline void charge(__u64 victim, __u64 aggressor, __u64 time)
 {
   struct wire_blame key = {.victim = victim, .aggressor = aggressor};
-  __u64 *sum = bpf_map_lookup_elem(&blame, &key);
-  if (sum) {
-    *sum += time;
-  } else if (bpf_map_update_elem(&blame, &key, &time, BPF_NOEXIST)) {
-    sum = bpf_map_lookup_elem(&blame, &key);
-    if (sum)
-      *sum += time;
-    else
-      count_lost(WIRE_LOST_MAP_FULL);
-  }
+  const __u64 none = 0;
+  __u64 *sum = find_or_begin(&blame, &key, &none);
+  if (sum) *sum += time;
 }
 
 /* The turn that ends now joins the one before it where both were of the same owner. */

@@ -153,7 +153,7 @@ struct Snapshot {
   std::vector<ContainerSample> containers;                       // by cgroup path
   std::vector<EndedContainer> ended;                             // those of the last 10 minutes, oldest first
   std::shared_ptr<const std::vector<WorkloadTotals>> workloads;  // by name and image; may be null
-  std::vector<ProbeState> probes;                                // empty: none were asked for
+  std::vector<ProbeState> probes;  // as of the last tick; empty: none were asked for
   std::shared_ptr<const std::vector<Interference>> interference;  // as of the last tick; may be null
 };
 

@@ -100,7 +100,7 @@ std::shared_ptr<const model::Snapshot> Watcher::snapshot() {
   }
   snapshot->ended.assign(ended_.begin(), ended_.end());
   snapshot->workloads = workloads_.totals();
-  if (options_.probes != nullptr) snapshot->probes = options_.probes->states();
+  snapshot->probes = probes_;
   snapshot->interference = interference_;
   return snapshot;
 }

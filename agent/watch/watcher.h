@@ -144,6 +144,7 @@ class Watcher {
   std::unique_ptr<CgroupReader> root_reader_;
   std::optional<model::Sample> root_;
   model::HostSample host_;
+  std::vector<model::ProbeState> probes_;
   std::shared_ptr<const std::vector<model::Interference>> interference_;
   std::deque<model::EndedContainer> ended_;
   std::map<std::string, model::EndedContainer> early_ends_;  // told before the cgroup vanished

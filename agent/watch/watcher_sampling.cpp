@@ -54,6 +54,7 @@ void Watcher::sample_all() {
   host_ = host_reader_.read(clock_.boot(), ground_.buffer);
   sample_root();
   if (options_.probes != nullptr) {
+    probes_ = options_.probes->states();
     interference_ = std::make_shared<const std::vector<model::Interference>>(options_.probes->interference());
   }
   std::vector<model::CgroupId> gone;
