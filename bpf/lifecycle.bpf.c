@@ -23,32 +23,61 @@ struct {
 
 static const struct wire_lifecycle kNothing;
 
-static __always_inline struct wire_lifecycle *counts_of(struct task_struct *task)
+static __always_inline struct wire_lifecycle *counts_of_cgroup(struct cgroup *cgroup, __u64 *container)
 {
-  struct cgroup *cgroup = task->cgroups->dfl_cgrp;
-  __u64 container = owner_of_cgroup(cgroup);
-  if (!container) container = cgroup->kn->id;
-  return find_or_begin(&lifecycle, &container, &kNothing);
+  __u64 key = owner_of_cgroup(cgroup);
+  *container = key;
+  if (!key) key = cgroup->kn->id;
+  return find_or_begin(&lifecycle, &key, &kNothing);
+}
+
+static __always_inline struct wire_lifecycle *counts_of(struct task_struct *task, __u64 *container)
+{
+  return counts_of_cgroup(task->cgroups->dfl_cgrp, container);
+}
+
+/* More processes than an honest program begins: the agent is told while they are being begun. */
+static __always_inline void watch_for_bursts(struct wire_lifecycle *counts, __u64 container, struct task_struct *parent)
+{
+  __u32 zero = 0;
+  struct wire_settings *set = bpf_map_lookup_elem(&settings, &zero);
+  if (!set || !container) return;
+  __u64 now = bpf_ktime_get_ns();
+  if (exceeds(&counts->burst_began, &counts->burst_forks, 1, set->forks_of_a_burst, set->window, now))
+    tell(container, WIRE_EVENT_FORK_BURST, parent->tgid, now);
 }
 
 /* A child begins in its parent's cgroup, or where CLONE_INTO_CGROUP puts it, which is known by now. */
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(forked, struct task_struct *parent, struct task_struct *child)
 {
-  struct wire_lifecycle *counts = counts_of(child);
+  __u64 container;
+  struct wire_lifecycle *counts = counts_of(child, &container);
   if (!counts) return 0;
-  if (child->pid == child->tgid)
-    ++counts->forks;
-  else
+  if (child->pid != child->tgid) {
     ++counts->threads;
+    return 0;
+  }
+  ++counts->forks;
+  watch_for_bursts(counts, container, parent);
   return 0;
 }
 
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(began, struct task_struct *task)
 {
-  struct wire_lifecycle *counts = counts_of(task);
+  __u64 container;
+  struct wire_lifecycle *counts = counts_of(task, &container);
   if (counts) ++counts->execs;
+  return 0;
+}
+
+SEC("tp_btf/cgroup_attach_task")
+int BPF_PROG(attached, struct cgroup *to, const char *path, struct task_struct *task, _Bool whole_process)
+{
+  __u64 container;
+  struct wire_lifecycle *counts = counts_of_cgroup(to, &container);
+  if (counts) ++counts->attaches;
   return 0;
 }
 
@@ -68,7 +97,8 @@ SEC("tp_btf/sched_process_exit")
 int BPF_PROG(exited, struct task_struct *task)
 {
   if (!ends_process(task)) return 0;
-  struct wire_lifecycle *counts = counts_of(task);
+  __u64 container;
+  struct wire_lifecycle *counts = counts_of(task, &container);
   if (!counts) return 0;
   int code = task->signal->group_exit_code;
   if (!code) code = task->exit_code;

@@ -40,8 +40,22 @@ std::unexpected<Error> refused(const std::string& doing, int number) {
   return fail_errno(doing + (why.empty() ? "" : " (" + why + ")"), number < 0 ? -number : number);
 }
 
-// Of the maps that an object brings, those keyed by a container: per-CPU hashes.
 bool by_container(const bpf_map* map) { return bpf_map__type(map) == BPF_MAP_TYPE_PERCPU_HASH; }
+
+// Entries of which one of the first two words of the key, or its only one, is the container.
+void take_out(int map, std::size_t key_words, std::uint64_t container) {
+  if (key_words == 1) {
+    bpf_map_delete_elem(map, &container);
+    return;
+  }
+  std::vector<std::uint64_t> key(key_words);
+  std::vector<std::vector<std::uint64_t>> doomed;
+  for (const std::uint64_t* before = nullptr; bpf_map_get_next_key(map, before, key.data()) == 0;
+       before = key.data()) {
+    if (key[0] == container || key[1] == container) doomed.push_back(key);
+  }
+  for (const auto& one : doomed) bpf_map_delete_elem(map, one.data());
+}
 
 }  // namespace
 
@@ -50,7 +64,7 @@ void Object::CloseLink::operator()(bpf_link* link) const { bpf_link__destroy(lin
 Object::~Object() = default;
 
 Result<std::unique_ptr<Object>> Object::load(const ObjectSource& source, std::span<const SharedMap> shared,
-                                             std::uint32_t most_containers) {
+                                             const Room& room) {
   libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
   libbpf_set_print(keep);
   said.clear();
@@ -66,7 +80,8 @@ Result<std::unique_ptr<Object>> Object::load(const ObjectSource& source, std::sp
     if (given != shared.end()) {
       code = bpf_map__reuse_fd(map, given->fd);
     } else if (by_container(map)) {
-      code = bpf_map__set_max_entries(map, most_containers);
+      const bool wide = bpf_map__key_size(map) > sizeof(std::uint64_t);
+      code = bpf_map__set_max_entries(map, wide ? room.cells : room.containers);
     }
     if (code != 0) return refused("prepare the BPF map " + name + " of " + source.name, code);
   }
@@ -93,6 +108,14 @@ Result<> Object::attach(const std::string& name) {
 int Object::map(const char* name) const {
   const bpf_map* map = bpf_object__find_map_by_name(object_.get(), name);
   return map == nullptr ? -1 : bpf_map__fd(map);
+}
+
+void Object::forget(std::uint64_t container) {
+  bpf_map* map = nullptr;
+  bpf_object__for_each_map(map, object_.get()) {
+    if (by_container(map))
+      take_out(bpf_map__fd(map), bpf_map__key_size(map) / sizeof(std::uint64_t), container);
+  }
 }
 
 RunTime Object::run_time() const {

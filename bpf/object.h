@@ -33,18 +33,27 @@ struct RunTime {
   std::uint64_t runs = 0;
 };
 
+// How much its maps have room for. The maps meant are per-CPU hashes, whose keys are 64-bit cgroup ids of
+// containers, or begin with one or two of them.
+struct Room {
+  std::uint32_t containers;  // of maps keyed by a container
+  std::uint32_t cells;       // of maps keyed by a container and something else
+};
+
 class Object {
  public:
-  // Loads it with the maps of `shared` in place of its own of that name, its hash maps keyed by container
-  // with room for `most_containers`, and attaches all of its programs, or none. Errors: what the kernel or
-  // the verifier said, in one line that names program and hook.
+  // Loads it with the maps of `shared` in place of its own of that name, the others with that much room, and
+  // attaches all of its programs, or none. Errors: what the kernel or the verifier said, in one line that
+  // names program and hook.
   static Result<std::unique_ptr<Object>> load(const ObjectSource& source, std::span<const SharedMap> shared,
-                                              std::uint32_t most_containers);
+                                              const Room& room);
   ~Object();
   Object(const Object&) = delete;
   Object& operator=(const Object&) = delete;
 
   int map(const char* name) const;  // its descriptor, which stays the object's; -1: there is none
+  // Takes out all entries that are of this container: it is gone.
+  void forget(std::uint64_t container);
   RunTime run_time() const;
 
  private:

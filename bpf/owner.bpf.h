@@ -36,6 +36,18 @@ struct {
   __type(value, __u64);
 } lost SEC(".maps");
 
+struct {
+  __uint(type, BPF_MAP_TYPE_RINGBUF);
+  __uint(max_entries, 4096); /* the agent's stands in its place */
+} events SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct wire_settings);
+} settings SEC(".maps");
+
 static __always_inline void count_lost(__u32 why) {
   __u64* count = bpf_map_lookup_elem(&lost, &why);
   if (count) ++*count;
@@ -80,6 +92,25 @@ static __always_inline void* find_or_begin(void* map, const void* key, const voi
   value = bpf_map_lookup_elem(map, key);
   if (!value) count_lost(WIRE_LOST_MAP_FULL);
   return value;
+}
+
+/* Wakes the agent. */
+static __always_inline void tell(__u64 container, __u32 kind, __u32 pid, __u64 now) {
+  struct wire_event event = {.when = now, .container = container, .kind = kind, .pid = pid};
+  if (bpf_ringbuf_output(&events, &event, sizeof(event), 0)) count_lost(WIRE_LOST_RING_FULL);
+}
+
+/* Counts `more` of something, of which the agent is to hear when they exceed `most` within a window: true
+ * once in a window. `began` and `sum` are this CPU's. */
+static __always_inline int exceeds(__u64* began, __u64* sum, __u64 more, __u64 most, __u64 window,
+                                   __u64 now) {
+  if (now - *began > window) {
+    *began = now;
+    *sum = 0;
+  }
+  __u64 before = *sum;
+  *sum += more;
+  return before < most && *sum >= most;
 }
 
 /* log2 of the time in microseconds, rounded up, at most WIRE_SLOTS - 1. */

@@ -8,74 +8,62 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cerrno>
+#include <cstring>
+#include <optional>
 
 #include "agent/base/unique_fd.h"
+#include "bpf/maps.h"
 #include "bpf/object.h"
+#include "bpf/readings.h"
 #include "bpf/wire.h"
 
 namespace plimsoll::bpf {
 
 struct ProbeInfo {
-  const char* name;  // also of its map that is keyed by container
+  const char* name;
   const void* (*bytes)(std::size_t* size);
+  void (*read)(const Object& object, model::CgroupId id, int cpus, model::ProbeReadings& out);
+  bool opt_in = false;  // too dear to be loaded unasked
 };
 
 namespace {
 
-static_assert(WIRE_SLOTS == model::TimeHistogram::kSlots);
-
 constexpr std::uint32_t kMostOwners = 16'384;  // cgroups; what falls out is found again
 
 constexpr std::array kProbes = {
-    ProbeInfo{"lifecycle", lifecycle_bpf__elf_bytes},
-    ProbeInfo{"sched", sched_bpf__elf_bytes},
+    ProbeInfo{"lifecycle", lifecycle_bpf__elf_bytes, read_lifecycle},
+    ProbeInfo{"sched", sched_bpf__elf_bytes, read_sched},
 };
 
-Result<UniqueFd> make_map(bpf_map_type type, const char* name, std::uint32_t value, std::uint32_t entries,
-                          std::uint32_t key = sizeof(wire_u64)) {
+Result<UniqueFd> make_map(bpf_map_type type, const char* name, std::uint32_t key, std::uint32_t value,
+                          std::uint32_t entries) {
   UniqueFd fd(bpf_map_create(type, name, key, value, entries, nullptr));
   if (!fd) return fail_errno(std::string("make the BPF map ") + name);
   return fd;
 }
 
-// The sum over all CPUs of a per-CPU map's value, which is made of 64-bit counters only. False: no such
-// entry.
 template <typename Value>
-bool read_sum(int map, const void* key, int cpus, Value& sum) {
-  constexpr std::size_t kWords = sizeof(Value) / sizeof(std::uint64_t);
-  std::vector<std::uint64_t> words(static_cast<std::size_t>(cpus) * kWords);
-  if (bpf_map_lookup_elem(map, key, words.data()) != 0) return false;
-  auto* out = reinterpret_cast<std::uint64_t*>(&sum);
-  for (std::size_t i = 0; i < words.size(); ++i) out[i % kWords] += words[i];
-  return true;
+Result<> put(const UniqueFd& map, const char* name, const Value& value) {
+  const std::uint32_t zero = 0;
+  if (bpf_map_update_elem(map.get(), &zero, &value, BPF_ANY) == 0) return {};
+  return fail_errno(std::string("write the BPF map ") + name);
 }
 
-Nanoseconds nanoseconds(std::uint64_t count) { return Nanoseconds(static_cast<std::int64_t>(count)); }
-
-// All keys of a map; those that come or go meanwhile may be missed. None where `map` is no map.
-template <typename Key>
-std::vector<Key> keys_of(int map) {
-  std::vector<Key> keys;
-  Key next{};
-  while (bpf_map_get_next_key(map, keys.empty() ? nullptr : &keys.back(), &next) == 0) keys.push_back(next);
-  return keys;
+// The kernel wants a power of two of whole pages.
+std::uint32_t ring_size(std::uint32_t bytes) {
+  const auto page = static_cast<std::uint32_t>(::sysconf(_SC_PAGESIZE));
+  return std::bit_ceil(std::max(bytes, page));
 }
 
-model::Interference cell(const wire_blame& key, Nanoseconds waited) {
-  using By = model::Interference::By;
-  const By by = key.aggressor == WIRE_AGGRESSOR_HOST      ? By::kHost
-                : key.aggressor == WIRE_AGGRESSOR_NOBODY  ? By::kIdle
-                : key.aggressor == WIRE_AGGRESSOR_UNKNOWN ? By::kUnknown
-                                                          : By::kContainer;
-  return {{key.victim}, by, {by == By::kContainer ? key.aggressor : 0}, waited};
-}
-
-model::TimeHistogram histogram(const wire_histogram& wire) {
-  model::TimeHistogram out;
-  out.sum = nanoseconds(wire.nanoseconds);
-  std::copy(std::begin(wire.slots), std::end(wire.slots), out.slots.begin());
-  return out;
+std::optional<model::ProbeAlarm::Why> why_of(std::uint32_t kind) {
+  switch (kind) {
+    case WIRE_EVENT_FORK_BURST:
+      return model::ProbeAlarm::Why::kForkBurst;
+    default:
+      return std::nullopt;
+  }
 }
 
 }  // namespace
@@ -86,50 +74,84 @@ std::vector<std::string_view> probe_names() {
   return names;
 }
 
+// What all probes share: the maps that say whose a cgroup is, and the way of events.
 struct Probes::State {
   struct Probe {
     const ProbeInfo* info;
     std::unique_ptr<Object> object;  // null: not up
     std::string why;
+    bool unasked = false;
   };
-  UniqueFd containers, owners, epoch;
+  struct FreeRing {
+    void operator()(ring_buffer* ring) const { ring_buffer__free(ring); }
+  };
+  UniqueFd containers, owners, epoch, settings, events;
+  std::unique_ptr<ring_buffer, FreeRing> ring;
+  std::vector<model::ProbeAlarm> alarms;  // read from the ring, and not yet given away
   std::uint32_t now = 1;
   int cpus = libbpf_num_possible_cpus();
   std::vector<Probe> probes;
 
-  Result<> make_maps(std::uint32_t most_containers) {
-    PLIMSOLL_ASSIGN(containers,
-                    make_map(BPF_MAP_TYPE_HASH, "containers", sizeof(std::uint8_t), most_containers));
-    PLIMSOLL_ASSIGN(owners, make_map(BPF_MAP_TYPE_LRU_HASH, "owners", sizeof(wire_owner), kMostOwners));
-    PLIMSOLL_ASSIGN(epoch, make_map(BPF_MAP_TYPE_ARRAY, "epoch", sizeof now, 1, sizeof now));
+  Result<> make_maps(const Options& options) {
+    PLIMSOLL_ASSIGN(containers, make_map(BPF_MAP_TYPE_HASH, "containers", sizeof(wire_u64),
+                                         sizeof(std::uint8_t), options.most_containers));
+    PLIMSOLL_ASSIGN(
+        owners, make_map(BPF_MAP_TYPE_LRU_HASH, "owners", sizeof(wire_u64), sizeof(wire_owner), kMostOwners));
+    PLIMSOLL_ASSIGN(epoch, make_map(BPF_MAP_TYPE_ARRAY, "epoch", sizeof now, sizeof now, 1));
+    PLIMSOLL_ASSIGN(settings,
+                    make_map(BPF_MAP_TYPE_ARRAY, "settings", sizeof(wire_u32), sizeof(wire_settings), 1));
+    PLIMSOLL_ASSIGN(events, make_map(BPF_MAP_TYPE_RINGBUF, "events", 0, 0, ring_size(options.ring_bytes)));
+    ring.reset(ring_buffer__new(events.get(), &State::happened, this, nullptr));
+    if (!ring) return fail_errno("read the BPF ring buffer events");
+    PLIMSOLL_TRY(put(settings, "settings",
+                     wire_settings{.window = static_cast<wire_u64>(options.window.count()),
+                                   .forks_of_a_burst = options.forks_of_a_burst}));
     return next_epoch();
   }
 
   // What was found to be nobody's may be somebody's now.
-  Result<> next_epoch() {
-    ++now;
-    const std::uint32_t zero = 0;
-    if (bpf_map_update_elem(epoch.get(), &zero, &now, BPF_ANY) != 0)
-      return fail_errno("write the BPF map epoch");
-    return {};
-  }
+  Result<> next_epoch() { return put(epoch, "epoch", ++now); }
 
-  int map(std::string_view probe, const char* name) const {
-    for (const Probe& one : probes) {
-      if (one.object && one.info->name == probe) return one.object->map(name);
+  void open(Probe& probe, const Options& options) {
+    const ProbeInfo& info = *probe.info;
+    if (options.off.contains(info.name)) {
+      probe.why = "switched off";
+      probe.unasked = true;
+      return;
     }
-    return -1;
+    if (info.opt_in && !options.on.contains(info.name) && !options.on.contains("all")) {
+      probe.why = std::string("not asked for; --probe ") + info.name + " loads it";
+      probe.unasked = true;
+      return;
+    }
+    std::size_t size = 0;
+    const auto* bytes = static_cast<const std::uint8_t*>(info.bytes(&size));
+    const std::array shared = {SharedMap{"containers", containers.get()}, SharedMap{"owners", owners.get()},
+                               SharedMap{"epoch", epoch.get()}, SharedMap{"settings", settings.get()},
+                               SharedMap{"events", events.get()}};
+    auto object =
+        Object::load({info.name, {bytes, size}}, shared, {options.most_containers, options.most_cells});
+    if (object) {
+      probe.object = *std::move(object);
+    } else {
+      probe.why = object.error().message();
+    }
   }
 
-  // The value of a probe's map keyed by container, all CPUs together. nullopt: the probe is not up. All zero
-  // where there is no entry yet: nothing has happened in it.
-  template <typename Value>
-  std::optional<Value> counts(const char* probe, model::CgroupId id) const {
-    const int fd = map(probe, probe);
-    if (fd < 0) return std::nullopt;
-    Value sum{};
-    (void)read_sum(fd, &id.inode, cpus, sum);
-    return sum;
+  const Object* object(std::string_view name) const {
+    const auto found = std::ranges::find(probes, name, [](const Probe& one) { return one.info->name; });
+    return found == probes.end() ? nullptr : found->object.get();
+  }
+
+  static int happened(void* self, void* data, std::size_t size) {
+    wire_event event{};
+    if (size < sizeof event) return 0;
+    std::memcpy(&event, data, sizeof event);
+    if (const auto why = why_of(event.kind)) {
+      static_cast<State*>(self)->alarms.push_back(
+          {{event.container}, *why, nanoseconds(event.when), static_cast<int>(event.pid)});
+    }
+    return 0;
   }
 };
 
@@ -138,27 +160,14 @@ Probes::~Probes() = default;
 
 std::unique_ptr<Probes> Probes::open(const Options& options) {
   auto state = std::make_unique<State>();
-  const auto maps = state->make_maps(options.most_containers);
+  const auto maps = state->make_maps(options);
   for (const ProbeInfo& info : kProbes) {
-    State::Probe probe{&info, nullptr, ""};
-    if (options.off.contains(info.name)) {
-      probe.why = "switched off";
-    } else if (!maps) {
-      probe.why = maps.error().message();
+    State::Probe& probe = state->probes.emplace_back(State::Probe{&info, nullptr, "", false});
+    if (maps) {
+      state->open(probe, options);
     } else {
-      std::size_t size = 0;
-      const auto* bytes = static_cast<const std::uint8_t*>(info.bytes(&size));
-      const std::array shared = {SharedMap{"containers", state->containers.get()},
-                                 SharedMap{"owners", state->owners.get()},
-                                 SharedMap{"epoch", state->epoch.get()}};
-      auto object = Object::load({info.name, {bytes, size}}, shared, options.most_containers);
-      if (object) {
-        probe.object = *std::move(object);
-      } else {
-        probe.why = object.error().message();
-      }
+      probe.why = maps.error().message();
     }
-    state->probes.push_back(std::move(probe));
   }
   return std::unique_ptr<Probes>(new Probes(std::move(state)));
 }
@@ -166,13 +175,17 @@ std::unique_ptr<Probes> Probes::open(const Options& options) {
 std::vector<model::ProbeState> Probes::states() const {
   std::vector<model::ProbeState> out;
   for (const State::Probe& probe : state_->probes) {
-    model::ProbeState told{.name = probe.info->name, .up = probe.object != nullptr, .why = probe.why};
+    model::ProbeState told{
+        .name = probe.info->name, .up = probe.object != nullptr, .unasked = probe.unasked, .why = probe.why};
     if (probe.object) {
       const RunTime cost = probe.object->run_time();
       told.spent = cost.spent;
       told.runs = cost.runs;
-      const std::uint32_t full = WIRE_LOST_MAP_FULL;
-      (void)read_sum(probe.object->map("lost"), &full, state_->cpus, told.lost_map_full);
+      const auto lost = [&](std::uint32_t why) {
+        return read_sum<wire_u64>(probe.object->map("lost"), why, state_->cpus);
+      };
+      told.lost_map_full = lost(WIRE_LOST_MAP_FULL);
+      told.lost_ring_full = lost(WIRE_LOST_RING_FULL);
     }
     out.push_back(std::move(told));
   }
@@ -191,42 +204,29 @@ void Probes::forget(model::CgroupId id) {
   if (!state_->containers) return;
   bpf_map_delete_elem(state_->containers.get(), &id.inode);
   for (const State::Probe& probe : state_->probes) {
-    if (probe.object) bpf_map_delete_elem(probe.object->map(probe.info->name), &id.inode);
-  }
-  const int blame = state_->map("sched", "blame");
-  for (const wire_blame& key : keys_of<wire_blame>(blame)) {
-    if (key.victim == id.inode || key.aggressor == id.inode) bpf_map_delete_elem(blame, &key);
+    if (probe.object) probe.object->forget(id.inode);
   }
 }
 
-std::optional<model::Lifecycle> Probes::lifecycle(model::CgroupId id) const {
-  const auto counts = state_->counts<wire_lifecycle>("lifecycle", id);
-  if (!counts) return std::nullopt;
-  return model::Lifecycle{.forks = counts->forks,
-                          .threads = counts->threads,
-                          .execs = counts->execs,
-                          .exits = counts->exits,
-                          .failures = counts->failures,
-                          .signals = counts->signals,
-                          .lifetimes = histogram(counts->lifetimes)};
-}
-
-std::optional<model::Scheduling> Probes::scheduling(model::CgroupId id) const {
-  const auto counts = state_->counts<wire_sched>("sched", id);
-  if (!counts) return std::nullopt;
-  return model::Scheduling{.on_cpu = nanoseconds(counts->on_cpu),
-                           .stolen = nanoseconds(counts->stolen),
-                           .waits = histogram(counts->waits)};
+model::ProbeReadings Probes::read(model::CgroupId id) const {
+  model::ProbeReadings out;
+  for (const State::Probe& probe : state_->probes) {
+    if (probe.object) probe.info->read(*probe.object, id, state_->cpus, out);
+  }
+  return out;
 }
 
 std::vector<model::Interference> Probes::interference() const {
-  std::vector<model::Interference> cells;
-  const int map = state_->map("sched", "blame");
-  for (const wire_blame& key : keys_of<wire_blame>(map)) {
-    std::uint64_t waited = 0;
-    if (read_sum(map, &key, state_->cpus, waited)) cells.push_back(cell(key, nanoseconds(waited)));
-  }
-  return cells;
+  const Object* sched = state_->object("sched");
+  if (sched == nullptr) return {};
+  return read_interference(*sched, state_->cpus);
+}
+
+int Probes::event_fd() const { return state_->ring ? ring_buffer__epoll_fd(state_->ring.get()) : -1; }
+
+std::vector<model::ProbeAlarm> Probes::drain() {
+  if (state_->ring) ring_buffer__consume(state_->ring.get());
+  return std::exchange(state_->alarms, {});
 }
 
 }  // namespace plimsoll::bpf

@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -22,7 +21,13 @@ class Probes {
  public:
   struct Options {
     std::uint32_t most_containers = 4096;  // that a map has room for, cgroups of nobody among them
+    std::uint32_t most_cells = 16'384;     // that a map of containers and something else has room for
+    std::uint32_t ring_bytes = 256 << 10;  // for events on their way; made a power of two of whole pages
     std::set<std::string> off;             // probes that are not wanted
+    std::set<std::string> on;              // probes that are loaded only where they are asked for
+    // No CPU tells of a container's excess more than once in a window.
+    Nanoseconds window = std::chrono::milliseconds(100);
+    std::uint64_t forks_of_a_burst = 50;  // processes, on one CPU, within a window
   };
   // Loads what it can; states() tells of the rest. Needs CAP_BPF and CAP_PERFMON, and a kernel with BTF.
   static std::unique_ptr<Probes> open(const Options& options);
@@ -33,16 +38,20 @@ class Probes {
   std::vector<model::ProbeState> states() const;
 
   // A container: what happens in its cgroup and below it is counted for it from now on; what happened in the
-  // cgroup itself since it was made has been. Errors: no room for one more.
+  // cgroup itself since it was made has been, by lifecycle. Errors: no room for one more.
   Result<> watch(model::CgroupId id);
   // Its cgroup is gone and its last numbers have been read: its entries are taken out.
   void forget(model::CgroupId id);
 
-  // nullopt: the probe is not up.
-  std::optional<model::Lifecycle> lifecycle(model::CgroupId id) const;
-  std::optional<model::Scheduling> scheduling(model::CgroupId id) const;
+  model::ProbeReadings read(model::CgroupId id) const;
   // The whole matrix; empty where its probe is not up.
   std::vector<model::Interference> interference() const;
+
+  // Readable while drain() has something to say; -1: there are no events to be had. May be put into an epoll
+  // set.
+  int event_fd() const;
+  // What happened since the last call, in order. Never blocks.
+  std::vector<model::ProbeAlarm> drain();
 
  private:
   struct State;

@@ -35,9 +35,29 @@ WIRE_ASSERT(sizeof(struct wire_owner) == 16, "wire_owner");
 
 /* Why something is not in the counts. Array map `lost`, per CPU, of WIRE_LOST_KINDS counters. */
 enum wire_lost {
-  WIRE_LOST_MAP_FULL, /* no room for one more container */
+  WIRE_LOST_MAP_FULL,  /* no room for one more container, or for one more of what it does */
+  WIRE_LOST_RING_FULL, /* an event: the agent did not read them fast enough */
   WIRE_LOST_KINDS,
 };
+
+/* What must not wait for the next tick. Ring buffer `events`; the kind says which record it is. */
+enum wire_event_kind {
+  WIRE_EVENT_FORK_BURST, /* wire_event: `forks_of_a_burst` on one CPU within a window */
+};
+struct wire_event {
+  wire_u64 when;
+  wire_u64 container; /* never 0 */
+  wire_u32 kind;
+  wire_u32 pid; /* of the process that did it; 0: none in particular */
+};
+WIRE_ASSERT(sizeof(struct wire_event) == 24, "wire_event");
+
+/* Map `settings`: one of them, written before any probe is loaded. */
+struct wire_settings {
+  wire_u64 window; /* no CPU tells of a container's excess more than once in it */
+  wire_u64 forks_of_a_burst;
+};
+WIRE_ASSERT(sizeof(struct wire_settings) == 16, "wire_settings");
 
 /* Map `lifecycle`, per CPU: container -> its processes' beginnings and ends. A process is a thread group.
  * Until the agent has named a container, what happens in its cgroup is counted under the cgroup's own id,
@@ -50,9 +70,13 @@ struct wire_lifecycle {
   wire_u64 exits;                  /* processes ended */
   wire_u64 failures;               /* of them, with a status that is not 0 */
   wire_u64 signals;                /* of them, by a signal */
+  wire_u64 attaches;               /* processes and threads that were moved in from another cgroup */
   struct wire_histogram lifetimes; /* of the processes that ended */
+  /* The kernel's own, each CPU's for itself: a sum of them means nothing. */
+  wire_u64 burst_began;
+  wire_u64 burst_forks;
 };
-WIRE_ASSERT(sizeof(struct wire_lifecycle) == 48 + sizeof(struct wire_histogram), "wire_lifecycle");
+WIRE_ASSERT(sizeof(struct wire_lifecycle) == 72 + sizeof(struct wire_histogram), "wire_lifecycle");
 
 /* Map `sched`, per CPU: container -> its time on CPUs and in their run queues. */
 struct wire_sched {

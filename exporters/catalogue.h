@@ -26,6 +26,8 @@ using Label = std::pair<std::string_view, std::string_view>;
 
 // Takes one series: the labels beyond the container's own, and the value.
 using Emit = std::function<void(std::initializer_list<Label> extra, double value)>;
+using HistogramEmit =
+    std::function<void(std::initializer_list<Label> extra, const model::TimeHistogram& times)>;
 using LabelsEmit = std::function<void(std::span<const Label> labels, double value)>;
 
 // A family with series for each container.
@@ -36,13 +38,15 @@ struct ContainerFamily {
   void (*read)(const Row& row, const Emit& emit);
 };
 std::span<const ContainerFamily> container_families();
+// Likewise, of the BPF probes.
+std::span<const ContainerFamily> probe_families();
 
 // A histogram with series for each container, in seconds. A bucket for each factor of 4 is exported: 1 us to
 // 67 s.
 struct ContainerHistogram {
   std::string_view name;
   std::string_view help;
-  const model::TimeHistogram* (*read)(const Row& row);  // null: absent
+  void (*read)(const Row& row, const HistogramEmit& emit);
 };
 std::span<const ContainerHistogram> container_histograms();
 

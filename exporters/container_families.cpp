@@ -12,7 +12,6 @@ using model::Bound;
 using model::Count;
 using model::CpuStat;
 using model::IoStat;
-using model::Lifecycle;
 using model::MemoryEvents;
 using model::MemoryStat;
 using model::NetStat;
@@ -192,23 +191,6 @@ void restarts(const Row& row, const Emit& emit) {
     emit({}, number(Count{row.ref->restarts}));
 }
 
-void stolen(const Row& row, const Emit& emit) {
-  if (row.sample->scheduling) emit({}, to_seconds(row.sample->scheduling->stolen));
-}
-
-template <auto Field>
-void lifecycle(const Row& row, const Emit& emit) {
-  if (row.sample->lifecycle) emit({}, static_cast<double>((*row.sample->lifecycle).*Field));
-}
-
-void process_ends(const Row& row, const Emit& emit) {
-  if (!row.sample->lifecycle) return;
-  const Lifecycle& seen = *row.sample->lifecycle;
-  emit({{"how", "success"}}, static_cast<double>(seen.exits - seen.failures - seen.signals));
-  emit({{"how", "failure"}}, static_cast<double>(seen.failures));
-  emit({{"how", "signal"}}, static_cast<double>(seen.signals));
-}
-
 using enum Type;
 
 constexpr std::array kContainerFamilies = {
@@ -336,15 +318,6 @@ constexpr std::array kContainerFamilies = {
     ContainerFamily{"container_hugetlb_usage_bytes", kGauge, "Huge pages in use.", hugetlb_usage},
     ContainerFamily{"container_hugetlb_failcnt", kCounter, "Times the huge page limit was hit.",
                     hugetlb_failures},
-    ContainerFamily{"plimsoll_cpu_stolen_seconds_total", kCounter,
-                    "Time that its tasks waited for a CPU that another container had.", stolen},
-    ContainerFamily{"plimsoll_process_starts_total", kCounter, "Processes begun.",
-                    lifecycle<&Lifecycle::forks>},
-    ContainerFamily{"plimsoll_thread_starts_total", kCounter, "Threads begun, beside each process' first.",
-                    lifecycle<&Lifecycle::threads>},
-    ContainerFamily{"plimsoll_program_starts_total", kCounter, "Programs begun: execve.",
-                    lifecycle<&Lifecycle::execs>},
-    ContainerFamily{"plimsoll_process_ends_total", kCounter, "Processes ended, by how.", process_ends},
     ContainerFamily{"plimsoll_load_ratio", kGauge, "Use over limit; 1 is the load line.", load_ratio},
     ContainerFamily{"plimsoll_container_info", kGauge, "Who the container is; always 1, to join on.",
                     container_info},
@@ -355,17 +328,5 @@ constexpr std::array kContainerFamilies = {
 }  // namespace
 
 std::span<const ContainerFamily> container_families() { return kContainerFamilies; }
-
-std::span<const ContainerHistogram> container_histograms() {
-  static constexpr std::array kHistograms = {
-      ContainerHistogram{
-          "plimsoll_cpu_wait_seconds", "How long its tasks waited for a CPU, each time.",
-          [](const Row& row) { return row.sample->scheduling ? &row.sample->scheduling->waits : nullptr; }},
-      ContainerHistogram{
-          "plimsoll_process_lifetime_seconds", "How long processes lived that have ended.",
-          [](const Row& row) { return row.sample->lifecycle ? &row.sample->lifecycle->lifetimes : nullptr; }},
-  };
-  return kHistograms;
-}
 
 }  // namespace plimsoll::exporters

@@ -115,8 +115,12 @@ double probe_runs(const model::ProbeState& one) { return static_cast<double>(one
 void probe_lost(const Scrape& scrape, const LabelsEmit& emit) {
   if (!scrape.now) return;
   for (const model::ProbeState& one : scrape.now->probes) {
-    const std::array labels = {Label{"probe", one.name}, Label{"why", "map_full"}};
-    emit(labels, static_cast<double>(one.lost_map_full));
+    const auto lost = [&](const char* why, std::uint64_t count) {
+      const std::array labels = {Label{"probe", one.name}, Label{"why", why}};
+      emit(labels, static_cast<double>(count));
+    };
+    lost("map_full", one.lost_map_full);
+    lost("ring_full", one.lost_ring_full);
   }
 }
 

@@ -113,21 +113,23 @@ class FamilyWriter {
   FamilyWriter(std::string& out, std::string_view name, Type type, std::string_view help)
       : out_(out), name_(name), type_(type), help_(help) {}
 
-  void histogram(std::string_view labels, const model::TimeHistogram& times) {
+  void histogram(std::string_view labels, std::span<const Label> extra, const model::TimeHistogram& times) {
+    std::vector<Label> with_end(extra.begin(), extra.end());
+    Label& le = with_end.emplace_back("le", "+Inf");
     std::uint64_t below = 0;
     for (std::size_t slot = 0; slot + 1 < model::TimeHistogram::kSlots; ++slot) {
       below += times.slots[slot];
       if (slot % 2 != 0) continue;
       std::string end;
       append_value(end, to_seconds(model::TimeHistogram::end_of(slot)));
-      const Label le{"le", end};
-      series(labels, {&le, 1}, static_cast<double>(below), "_bucket");
+      le.second = end;
+      series(labels, with_end, static_cast<double>(below), "_bucket");
     }
     const auto all = static_cast<double>(below + times.slots.back());
-    const Label infinite{"le", "+Inf"};
-    series(labels, {&infinite, 1}, all, "_bucket");
-    series(labels, {}, to_seconds(times.sum), "_sum");
-    series(labels, {}, all, "_count");
+    le.second = "+Inf";
+    series(labels, with_end, all, "_bucket");
+    series(labels, extra, to_seconds(times.sum), "_sum");
+    series(labels, extra, all, "_count");
   }
 
   // `labels`: rendered text, without braces. `suffix`: of the family's name.
@@ -194,31 +196,42 @@ std::size_t LabelCache::size() const {
   return entries_.size();
 }
 
+namespace {
+
+template <typename Family>
+void render_family(const Family& family, const std::vector<LabelledRow>& rows, Parts& parts) {
+  if (!parts.wanted()) return;
+  constexpr bool kHistogram = std::is_same_v<Family, ContainerHistogram>;
+  Type type = Type::kHistogram;
+  if constexpr (!kHistogram) type = family.type;
+  FamilyWriter writer(parts.text(), family.name, type, family.help);
+  std::string_view labels;
+  const auto emit = [&](std::initializer_list<Label> extra, const auto& value) {
+    const std::span<const Label> more(extra.begin(), extra.size());
+    if constexpr (kHistogram) {
+      writer.histogram(labels, more, value);
+    } else {
+      writer.series(labels, more, value);
+    }
+  };
+  const std::conditional_t<kHistogram, HistogramEmit, Emit> once = emit;
+  for (const LabelledRow& one : rows) {
+    labels = one.text();
+    family.read(one.row, once);
+    parts.send_if_full();
+  }
+}
+
+}  // namespace
+
 void render(const Scrape& scrape, LabelCache& cache, const Sink& sink) {
   Parts parts(sink);
   if (scrape.now) {
     const auto rows = rows_of(scrape, cache);
-    for (const ContainerFamily& family : container_families()) {
-      FamilyWriter writer(parts.text(), family.name, family.type, family.help);
-      std::string_view labels;
-      const Emit emit = [&](std::initializer_list<Label> extra, double value) {
-        writer.series(labels, {extra.begin(), extra.size()}, value);
-      };
-      for (const LabelledRow& one : rows) {
-        labels = one.text();
-        family.read(one.row, emit);
-        parts.send_if_full();
-      }
-      if (!parts.wanted()) return;
-    }
-    for (const ContainerHistogram& family : container_histograms()) {
-      FamilyWriter writer(parts.text(), family.name, Type::kHistogram, family.help);
-      for (const LabelledRow& one : rows) {
-        if (const model::TimeHistogram* times = family.read(one.row)) writer.histogram(one.text(), *times);
-        parts.send_if_full();
-      }
-      if (!parts.wanted()) return;
-    }
+    for (const ContainerFamily& family : container_families()) render_family(family, rows, parts);
+    for (const ContainerFamily& family : probe_families()) render_family(family, rows, parts);
+    for (const ContainerHistogram& family : container_histograms()) render_family(family, rows, parts);
+    if (!parts.wanted()) return;
     cache.keep_only(*scrape.now);
   }
   for (const HostFamily& family : host_families()) {

@@ -37,12 +37,12 @@ Reading container_rate(In in) {
   return rate(in.before, in.now, Counter);
 }
 Reading forks(In in) {
-  if (in.sample != nullptr && !in.sample->lifecycle) return unknown(Unknown::kNeedsProbe);
+  if (in.sample != nullptr && !in.sample->probes.lifecycle) return unknown(Unknown::kNeedsProbe);
   return rate(in.before, in.now, &Counters::forks);
 }
 // The waits that ended between the two ends of a rate; nullopt, and `why`, where they are unknown.
 std::optional<model::TimeHistogram> new_waits(In in, Unknown& why) {
-  why = in.sample == nullptr || in.sample->scheduling ? Unknown::kNoRateYet : Unknown::kNeedsProbe;
+  why = in.sample == nullptr || in.sample->probes.scheduling ? Unknown::kNoRateYet : Unknown::kNeedsProbe;
   if (in.now == nullptr || in.before == nullptr || !in.now->cpu_waits || !in.before->cpu_waits)
     return std::nullopt;
   if (in.now->taken <= in.before->taken) return std::nullopt;
@@ -278,11 +278,11 @@ std::string why_unknown(Unknown why, SignalId signal) {
 Counters counters_of(const model::Sample& sample) {
   Counters out;
   out.taken = sample.taken;
-  if (sample.scheduling) {
-    out.cpu_waits = sample.scheduling->waits;
-    out.cpu_stolen = to_seconds(sample.scheduling->stolen);
+  if (sample.probes.scheduling) {
+    out.cpu_waits = sample.probes.scheduling->waits;
+    out.cpu_stolen = to_seconds(sample.probes.scheduling->stolen);
   }
-  if (sample.lifecycle) out.forks = static_cast<double>(sample.lifecycle->forks);
+  if (sample.probes.lifecycle) out.forks = static_cast<double>(sample.probes.lifecycle->forks);
   if (sample.cpu) {
     out.cpu_seconds = to_seconds(sample.cpu->usage);
     if (sample.cpu->periods) out.periods = static_cast<double>(*sample.cpu->periods);

@@ -120,11 +120,15 @@ class Agent {
     if (!audit_->warning().empty()) log::warning(audit_->warning());
     own_.emplace(*containers_);
     auto options = watch_options(host_, config_.host.proc);
-    if (!config_.probes_off.contains("all")) probes_ = bpf::Probes::open({.off = config_.probes_off});
+    if (!config_.probes_off.contains("all"))
+      probes_ = bpf::Probes::open({.most_containers = config_.probe_containers,
+                                   .most_cells = config_.probe_cells,
+                                   .off = config_.probes_off,
+                                   .on = config_.probes_on});
     options.probes = probes_.get();
     if (probes_) {
       for (const auto& one : probes_->states()) {
-        if (!one.up) log::warning("probe " + one.name + ": " + one.why);
+        if (!one.up && !one.unasked) log::warning("probe " + one.name + ": " + one.why);
       }
     }
     PLIMSOLL_ASSIGN(watcher_, watch::Watcher::open(std::move(options), clock_, &*own_));

@@ -1,3 +1,5 @@
+#include <charconv>
+
 #include "agent/cli/flags.h"
 #include "agent/daemon/agent.h"
 #include "agent/daemon/verbs.h"
@@ -11,13 +13,23 @@ Result<log::Format> parse_format(const std::string& text) {
   return invalid("--log-format '" + text + "': expected text or json");
 }
 
+// Entries of a BPF map: kernel memory on each CPU.
+Result<unsigned> parse_room(const std::string& flag, const std::string& text) {
+  unsigned room = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), room);
+  if (error != std::errc{} || end != text.data() + text.size() || room < 16 || room > 1'000'000)
+    return invalid(flag + " '" + text + "': expected 16 to 1000000");
+  return room;
+}
+
 }  // namespace
 
 Result<int> agent_verb(const cli::Connection& agent, const cli::Words& args) {
   Config config;
   if (agent.socket() != kDefaultSocket) config.socket = agent.socket();
   std::string interval = "1s", level = "info", format = "text";
-  std::vector<std::string> labels, no_probes;
+  std::vector<std::string> labels, no_probes, probes;
+  std::string probe_containers = "4096", probe_cells = "16384";
   cli::Flags flags("agent [FLAGS]", "Run the agent in the foreground",
                    "plimsoll agent --policies /etc/plimsoll/policies --listen 127.0.0.1:9876");
   flags
@@ -33,6 +45,11 @@ Result<int> agent_verb(const cli::Connection& agent, const cli::Words& args) {
       .value(0, "interval", interval, "DURATION", "how often everything is sampled (1s)")
       .list(0, "metric-label", labels, "KEY", "export this container label as container_label_KEY")
       .list(0, "no-probe", no_probes, "NAME", "do without this BPF probe, or without all")
+      .list(0, "probe", probes, "NAME", "load this BPF probe as well, which is not loaded unasked, or all")
+      .value(0, "probe-containers", probe_containers, "COUNT",
+             "cgroups that the probes' maps have room for (4096)")
+      .value(0, "probe-cells", probe_cells, "COUNT",
+             "pairs of a container and something else, such as whom it waited for (16384)")
       .value(0, "log-level", level, "LEVEL", "debug, info, warning or error (info)")
       .value(0, "log-format", format, "FORMAT", "text or json (text)");
   PLIMSOLL_ASSIGN(const auto words, flags.take(args, {.most = 0}, "no words"));
@@ -42,6 +59,9 @@ Result<int> agent_verb(const cli::Connection& agent, const cli::Words& args) {
   config.tick = *tick;
   config.label_keys.insert(labels.begin(), labels.end());
   config.probes_off.insert(no_probes.begin(), no_probes.end());
+  config.probes_on.insert(probes.begin(), probes.end());
+  PLIMSOLL_ASSIGN(config.probe_containers, parse_room("--probe-containers", probe_containers));
+  PLIMSOLL_ASSIGN(config.probe_cells, parse_room("--probe-cells", probe_cells));
   PLIMSOLL_ASSIGN(config.log_level, log::parse_level(level));
   PLIMSOLL_ASSIGN(config.log_format, parse_format(format));
   PLIMSOLL_ASSIGN(const Config whole, completed(std::move(config)));

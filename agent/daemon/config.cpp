@@ -18,6 +18,21 @@ Result<std::string> runtime_beside_this_program() {
   return (self.parent_path() / "plimsoll-runtime").string();
 }
 
+namespace {
+
+Result<> are_probes(const std::string& flag, const std::set<std::string>& names) {
+  const auto known = bpf::probe_names();
+  for (const std::string& name : names) {
+    if (name == "all" || std::ranges::find(known, name) != known.end()) continue;
+    std::string list = "all";
+    for (const std::string_view one : known) list += ", " + std::string(one);
+    return invalid(flag + " '" + name + "': expected one of " + list);
+  }
+  return {};
+}
+
+}  // namespace
+
 Result<Config> completed(Config config) {
   using namespace std::chrono_literals;
   if (config.tick < 100ms || config.tick > 1min) {
@@ -31,14 +46,8 @@ Result<Config> completed(Config config) {
                      "', " + other->first);
     }
   }
-  for (const std::string& name : config.probes_off) {
-    const auto known = bpf::probe_names();
-    if (name != "all" && std::ranges::find(known, name) == known.end()) {
-      std::string list = "all";
-      for (const std::string_view one : known) list += ", " + std::string(one);
-      return invalid("--no-probe '" + name + "': expected one of " + list);
-    }
-  }
+  PLIMSOLL_TRY(are_probes("--no-probe", config.probes_off));
+  PLIMSOLL_TRY(are_probes("--probe", config.probes_on));
   constexpr std::string_view kScheme = "unix://";
   if (config.socket.starts_with(kScheme)) config.socket.erase(0, kScheme.size());
   if (config.socket.find("://") != std::string::npos) {

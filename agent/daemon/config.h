@@ -20,6 +20,9 @@ struct Config {
   Nanoseconds tick{std::chrono::seconds(1)};
   std::set<std::string> label_keys;  // container labels that become metric labels
   std::set<std::string> probes_off;  // by name; "all": none is loaded
+  std::set<std::string> probes_on;   // of those that are loaded only where they are asked for
+  unsigned probe_containers = 4096;  // that the probes' maps have room for, other cgroups among them
+  unsigned probe_cells = 16'384;     // likewise, pairs of a container and something else
   log::Level log_level = log::Level::kInfo;
   log::Format log_format = log::Format::kText;
   // Where the host's own files are. No flag: others than these are for a simulated host.

@@ -204,7 +204,13 @@ std::vector<Finding> examine_agent(const std::string& health, const std::string&
       const double runs = probe.value("runs", 0.0);
       const std::string cost =
           runs > 0 ? fmt::format("; {:.0f} ns an event", probe.value("run_seconds", 0.0) * 1e9 / runs) : "";
-      out.push_back({"probe " + probe.value("name", ""), Health::kGood, "attached" + cost, ""});
+      const auto lost = probe.value("lost", std::uint64_t{0});
+      const std::string losses = lost > 0 ? fmt::format("; {} not counted", lost) : "";
+      out.push_back({"probe " + probe.value("name", ""), lost > 0 ? Health::kLimited : Health::kGood,
+                     "attached" + cost + losses,
+                     lost > 0 ? "raise --probe-containers or --probe-cells" : ""});
+    } else if (probe.value("unasked", false)) {
+      out.push_back({"probe " + probe.value("name", ""), Health::kGood, probe.value("why", ""), ""});
     } else {
       out.push_back(
           {"probe " + probe.value("name", ""), Health::kLimited, probe.value("why", ""),

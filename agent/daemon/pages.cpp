@@ -205,10 +205,11 @@ void Pages::health(api::Exchange& exchange) const {
   for (const model::ProbeState& one : view->now->probes) {
     probes.push_back({{"name", one.name},
                       {"up", one.up},
+                      {"unasked", one.unasked},
                       {"why", one.why},
                       {"runs", one.runs},
                       {"run_seconds", to_seconds(one.spent)},
-                      {"lost", one.lost_map_full}});
+                      {"lost", one.lost_map_full + one.lost_ring_full}});
   }
   api::reply_json(exchange,
                   {{"healthy", healthy},

@@ -29,9 +29,15 @@ struct PressureRaised {
   std::string resource;  // "cpu" | "memory" | "io"
 };
 
+// A BPF probe saw what must not wait for the next tick.
+struct ProbeRaised {
+  std::shared_ptr<const ContainerRef> ref;
+  ProbeAlarm alarm;
+};
+
 struct Event {
   BootTime at;  // when the agent learned of it
-  std::variant<ContainerAppeared, ContainerVanished, MemoryEventsChanged, PressureRaised> what;
+  std::variant<ContainerAppeared, ContainerVanished, MemoryEventsChanged, PressureRaised, ProbeRaised> what;
 };
 
 }  // namespace plimsoll::model

@@ -27,4 +27,12 @@ Nanoseconds TimeHistogram::percentile(double share) const {
   return Nanoseconds{0};
 }
 
+std::string_view to_string(ProbeAlarm::Why why) {
+  switch (why) {
+    case ProbeAlarm::Why::kForkBurst:
+      return "fork burst";
+  }
+  return "";
+}
+
 }  // namespace plimsoll::model

@@ -4,7 +4,9 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "agent/base/units.h"
 #include "agent/model/container_ref.h"
@@ -37,10 +39,12 @@ struct TimeHistogram {
 struct ProbeState {
   std::string name;  // "lifecycle"
   bool up = false;
-  std::string why;                  // it is not up; empty where it is
-  Nanoseconds spent{0};             // in its programs; 0 while the sysctl kernel.bpf_stats_enabled is 0
-  std::uint64_t runs = 0;           // of its programs; likewise
-  std::uint64_t lost_map_full = 0;  // not counted for want of room in a map
+  bool unasked = false;    // it is not up because nobody asked for it: nothing is wrong
+  std::string why;         // it is not up; empty where it is
+  Nanoseconds spent{0};    // in its programs; 0 while the sysctl kernel.bpf_stats_enabled is 0
+  std::uint64_t runs = 0;  // of its programs; likewise
+  // Not counted for want of room in a map, and events not told for want of room in the ring buffer.
+  std::uint64_t lost_map_full = 0, lost_ring_full = 0;
 };
 
 // Processes (thread groups) of a container and of all cgroups below it.
@@ -51,6 +55,7 @@ struct Lifecycle {
   std::uint64_t exits = 0;     // processes ended
   std::uint64_t failures = 0;  // of them, with a status that is not 0
   std::uint64_t signals = 0;   // of them, by a signal
+  std::uint64_t attaches = 0;  // processes and threads moved in from another cgroup
   TimeHistogram lifetimes;     // of those that ended
 };
 
@@ -60,6 +65,24 @@ struct Scheduling {
   Nanoseconds stolen{0};  // of its waits, while another container had the CPU
   TimeHistogram waits;    // from runnable to running
 };
+
+// What the probes have of one container; nullopt where a probe is not up.
+struct ProbeReadings {
+  std::optional<Scheduling> scheduling;
+  std::optional<Lifecycle> lifecycle;
+};
+
+// Something that must not wait for the next tick.
+struct ProbeAlarm {
+  enum class Why {
+    kForkBurst,  // processes begun faster than any honest program does
+  };
+  CgroupId container;
+  Why why{};
+  Nanoseconds when{0};  // CLOCK_MONOTONIC
+  int pid = 0;          // of the process that did it; 0: none in particular
+};
+std::string_view to_string(ProbeAlarm::Why why);  // "fork burst"
 
 // Who waited for a CPU, and who had it meanwhile: one cell of the matrix, since both were first seen.
 struct Interference {

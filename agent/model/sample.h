@@ -106,9 +106,8 @@ struct Sample {
   std::optional<Count> sockets;
   std::optional<bool> frozen;  // cgroup.events
   std::optional<bool> populated;
-  std::optional<Scheduling> scheduling;  // where its probe is up
-  std::optional<Lifecycle> lifecycle;    // where its probe is up
-  Limits limits;                         // as they stand in the files at this moment
+  ProbeReadings probes;
+  Limits limits;  // as they stand in the files at this moment
 };
 
 // The whole machine. Pressures from /proc/pressure, memory from /proc/meminfo, CPU from /proc/stat.

@@ -40,8 +40,7 @@ Result<> ContainerSampler::read_control_files(SamplingGround& ground) {
   last_.taken = now;
   name_devices(ground);
   if (const bpf::Probes* probes = ground.options.probes) {
-    last_.lifecycle = probes->lifecycle(id_);
-    last_.scheduling = probes->scheduling(id_);
+    last_.probes = probes->read(id_);
   }
   if (limits_stale_) read_limits();
   if (events_stale_) {

@@ -46,6 +46,8 @@ Result<> Watcher::start() {
   if (!epoll_ || !bell_) return fail_errno("watch events");
   PLIMSOLL_TRY(add_to(epoll_, tree_.fd()));
   PLIMSOLL_TRY(add_to(epoll_, bell_.get()));
+  if (options_.probes != nullptr && options_.probes->event_fd() >= 0)
+    PLIMSOLL_TRY(add_to(epoll_, options_.probes->event_fd()));
   if (options_.most_pressure_triggers > 0) {
     PLIMSOLL_ASSIGN(listener_, PressureListener::start());
     PLIMSOLL_TRY(add_to(epoll_, listener_->fd()));
@@ -62,6 +64,7 @@ std::vector<model::Event> Watcher::drain() {
   [[maybe_unused]] const ssize_t got = ::read(bell_.get(), &rings, sizeof rings);
   collect();
   pressure_fired();
+  probes_fired();
   return std::exchange(events_, {});
 }
 

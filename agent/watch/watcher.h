@@ -117,6 +117,7 @@ class Watcher {
   void after_reading(Tracked& tracked);
   void push(decltype(model::Event::what) what);
   void pressure_fired();
+  void probes_fired();
   void identify(Tracked& tracked);
   Result<std::optional<Identity>> identity_of(const Match& match);
 

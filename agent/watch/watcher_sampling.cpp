@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 #include <tuple>
 
 #include "agent/kernel/cgroup.h"
@@ -152,6 +153,19 @@ void Watcher::pressure_fired() {
     if (found == by_id_.end()) continue;
     (void)refresh(found->first);
     push(model::PressureRaised{found->second->ref, "memory"});
+  }
+}
+
+// Many alarms of one container are one reading.
+void Watcher::probes_fired() {
+  if (options_.probes == nullptr) return;
+  std::set<model::CgroupId> fresh;
+  for (const model::ProbeAlarm& alarm : options_.probes->drain()) {
+    const auto found = by_id_.find(alarm.container);
+    if (found == by_id_.end()) continue;
+    const auto ref = found->second->ref;
+    if (fresh.insert(alarm.container).second) (void)refresh(alarm.container);
+    push(model::ProbeRaised{ref, alarm});
   }
 }
 

@@ -13,22 +13,10 @@
 #include <fstream>
 #include <string>
 
-#include "bpf/probes.h"
-#include "tests/vm/program.h"
+#include "tests/vm/bpf_fixture.h"
 
 namespace plimsoll::bpf {
 namespace {
-
-namespace fs = std::filesystem;
-
-std::string cgroup_mount() {
-  std::ifstream mounts("/proc/self/mounts");
-  std::string device, where, type, rest;
-  while (mounts >> device >> where >> type && std::getline(mounts, rest)) {
-    if (type == "cgroup2") return where;
-  }
-  return "";
-}
 
 // Programs in the kernel of that name, whoever loaded them.
 int loaded(std::string_view name) {
@@ -42,40 +30,6 @@ int loaded(std::string_view name) {
   return count;
 }
 
-class ProbesTest : public testing::Test {
- protected:
-  void SetUp() override {
-    ASSERT_NE(cgroup_mount(), "");
-    fs::create_directories(folder_);
-  }
-  void TearDown() override {
-    std::error_code error;
-    for (const fs::path& one : {folder_ / "child", folder_}) fs::remove(one, error);
-    EXPECT_FALSE(fs::exists(folder_));
-  }
-  static model::CgroupId id_of(const fs::path& folder) {
-    struct stat facts{};
-    EXPECT_EQ(::stat(folder.c_str(), &facts), 0);
-    return {facts.st_ino};
-  }
-  model::CgroupId id() const { return id_of(folder_); }
-
-  // Runs a script to its end in a cgroup; its shell is not forked there, but ends there.
-  static void run(const fs::path& folder, const std::string& script) {
-    const pid_t child = ::fork();
-    if (child == 0) {
-      std::ofstream(folder / "cgroup.procs") << ::getpid() << std::flush;
-      ::execl("/bin/sh", "sh", "-c", script.c_str(), nullptr);
-      ::_exit(127);
-    }
-    int status = 0;
-    ASSERT_EQ(::waitpid(child, &status, 0), child);
-  }
-
-  fs::path folder_ = fs::path(cgroup_mount()) / ("plimsoll-bpf-" + std::to_string(::getpid()));
-  std::unique_ptr<Probes> probes_ = Probes::open({});
-};
-
 TEST_F(ProbesTest, AllAreUp) {
   for (const model::ProbeState& probe : probes_->states())
     EXPECT_TRUE(probe.up) << probe.name << ": " << probe.why;
@@ -84,7 +38,7 @@ TEST_F(ProbesTest, AllAreUp) {
 TEST_F(ProbesTest, EachShortProcessIsCounted) {
   ASSERT_TRUE(probes_->watch(id()));
   run(folder_, "i=0; while [ $i -lt 1000 ]; do /bin/true; i=$((i+1)); done");
-  const auto seen = probes_->lifecycle(id());
+  const auto seen = probes_->read(id()).lifecycle;
   ASSERT_TRUE(seen);
   EXPECT_EQ(seen->forks, 1000U);
   EXPECT_EQ(seen->execs, 1001U);
@@ -98,7 +52,7 @@ TEST_F(ProbesTest, EachShortProcessIsCounted) {
 TEST_F(ProbesTest, EndsAreToldApart) {
   ASSERT_TRUE(probes_->watch(id()));
   run(folder_, "/bin/false; /bin/false; sh -c 'kill -9 $$'; /bin/true; exit 3");
-  const auto seen = probes_->lifecycle(id());
+  const auto seen = probes_->read(id()).lifecycle;
   ASSERT_TRUE(seen);
   EXPECT_EQ(seen->exits, 5U);
   EXPECT_EQ(seen->failures, 3U);
@@ -109,16 +63,37 @@ TEST_F(ProbesTest, ACgroupBelowCountsForItsContainer) {
   fs::create_directories(folder_ / "child");
   ASSERT_TRUE(probes_->watch(id()));
   run(folder_ / "child", "/bin/true; /bin/true");
-  EXPECT_EQ(probes_->lifecycle(id())->forks, 2U);
-  EXPECT_EQ(probes_->lifecycle(id_of(folder_ / "child"))->forks, 0U);
+  EXPECT_EQ(probes_->read(id()).lifecycle->forks, 2U);
+  EXPECT_EQ(probes_->read(id_of(folder_ / "child")).lifecycle->forks, 0U);
 }
 
 TEST_F(ProbesTest, WhatCameBeforeItsNameIsCounted) {
   run(folder_, "/bin/true; /bin/true; /bin/true");
   ASSERT_TRUE(probes_->watch(id()));
-  EXPECT_EQ(probes_->lifecycle(id())->forks, 3U);
+  EXPECT_EQ(probes_->read(id()).lifecycle->forks, 3U);
   run(folder_, "/bin/true");
-  EXPECT_EQ(probes_->lifecycle(id())->forks, 4U);
+  EXPECT_EQ(probes_->read(id()).lifecycle->forks, 4U);
+}
+
+TEST_F(ProbesTest, WhoIsMovedInIsCounted) {
+  ASSERT_TRUE(probes_->watch(id()));
+  run(folder_, "exit 0");
+  EXPECT_EQ(probes_->read(id()).lifecycle->attaches, 1U);
+}
+
+TEST_F(ProbesTest, AForkBurstRaisesAnAlarmOnceAWindow) {
+  probes_ = Probes::open({.window = std::chrono::hours(1), .forks_of_a_burst = 20});
+  ASSERT_TRUE(probes_->watch(id()));
+  run(folder_, "i=0; while [ $i -lt 19 ]; do /bin/true; i=$((i+1)); done");
+  EXPECT_TRUE(probes_->drain().empty());
+  run(folder_, "i=0; while [ $i -lt 200 ]; do /bin/true; i=$((i+1)); done");
+  const auto alarms = probes_->drain();
+  ASSERT_GE(alarms.size(), 1U);
+  EXPECT_LE(alarms.size(), static_cast<std::size_t>(std::thread::hardware_concurrency()));
+  EXPECT_EQ(alarms[0].container, id());
+  EXPECT_EQ(alarms[0].why, model::ProbeAlarm::Why::kForkBurst);
+  EXPECT_NE(alarms[0].pid, 0);
+  EXPECT_TRUE(probes_->drain().empty());
 }
 
 TEST_F(ProbesTest, ThreadsAreNoProcesses) {
@@ -130,7 +105,7 @@ TEST_F(ProbesTest, ThreadsAreNoProcesses) {
     ::_exit(0);
   }
   ::waitpid(child, nullptr, 0);
-  const auto seen = probes_->lifecycle(id());
+  const auto seen = probes_->read(id()).lifecycle;
   EXPECT_EQ(seen->threads, 7U);
   EXPECT_EQ(seen->forks, 0U);
   EXPECT_EQ(seen->exits, 1U);
@@ -149,7 +124,7 @@ TEST_F(ProbesTest, AProcessEndsOnceHoweverItsThreadsExit) {
     }
     ::waitpid(child, nullptr, 0);
   }
-  EXPECT_EQ(probes_->lifecycle(id())->exits, static_cast<std::uint64_t>(kProcesses));
+  EXPECT_EQ(probes_->read(id()).lifecycle->exits, static_cast<std::uint64_t>(kProcesses));
 }
 
 // Nanoseconds that a task waited for a CPU, as the kernel counts them: /proc/PID/schedstat, the second
@@ -224,7 +199,7 @@ TEST_F(InterferenceTest, ThreeOnOneCpuBlameEachOther) {
     }();
     EXPECT_GE(by_hogs, 0.5 * before) << "the wait of " << one.folder << " is not blamed on its neighbours";
     EXPECT_LE(waited(one.id, one.id), 0.01 * after) << "a single task does not wait for itself";
-    const auto seen = probes_->scheduling(one.id);
+    const auto seen = probes_->read(one.id).scheduling;
     ASSERT_TRUE(seen);
     EXPECT_NEAR(static_cast<double>(seen->waits.sum.count()), waited(one.id), 0.1 * after);
     EXPECT_GT(seen->on_cpu.count(), 0);
@@ -239,9 +214,9 @@ TEST_F(ProbesTest, AContainersLastNumbersStayUntilTheyAreForgotten) {
   const model::CgroupId gone = id();
   run(folder_, "/bin/true");
   fs::remove(folder_);
-  EXPECT_EQ(probes_->lifecycle(gone)->forks, 1U);
+  EXPECT_EQ(probes_->read(gone).lifecycle->forks, 1U);
   probes_->forget(gone);
-  EXPECT_EQ(probes_->lifecycle(gone)->forks, 0U);
+  EXPECT_EQ(probes_->read(gone).lifecycle->forks, 0U);
 }
 
 TEST_F(ProbesTest, NothingIsLeftInTheKernel) {
@@ -254,7 +229,7 @@ TEST_F(ProbesTest, OneThatIsSwitchedOffSaysSo) {
   probes_ = Probes::open({.off = {"lifecycle"}});
   EXPECT_FALSE(probes_->states().front().up);
   EXPECT_EQ(probes_->states().front().why, "switched off");
-  EXPECT_FALSE(probes_->lifecycle(id()));
+  EXPECT_FALSE(probes_->read(id()).lifecycle);
   EXPECT_TRUE(probes_->watch(id()));
 }
 

@@ -1,0 +1,18 @@
+#include "bpf/maps.h"
+#include "bpf/readings.h"
+
+namespace plimsoll::bpf {
+
+void read_lifecycle(const Object& object, model::CgroupId id, int cpus, model::ProbeReadings& out) {
+  const auto counts = read_sum<wire_lifecycle>(object.map("lifecycle"), id.inode, cpus);
+  out.lifecycle = model::Lifecycle{.forks = counts.forks,
+                                   .threads = counts.threads,
+                                   .execs = counts.execs,
+                                   .exits = counts.exits,
+                                   .failures = counts.failures,
+                                   .signals = counts.signals,
+                                   .attaches = counts.attaches,
+                                   .lifetimes = histogram(counts.lifetimes)};
+}
+
+}  // namespace plimsoll::bpf

@@ -1,0 +1,32 @@
+#include "bpf/maps.h"
+#include "bpf/readings.h"
+
+namespace plimsoll::bpf {
+namespace {
+
+model::Interference cell(const wire_blame& key, std::uint64_t waited) {
+  using By = model::Interference::By;
+  const By by = key.aggressor == WIRE_AGGRESSOR_HOST      ? By::kHost
+                : key.aggressor == WIRE_AGGRESSOR_NOBODY  ? By::kIdle
+                : key.aggressor == WIRE_AGGRESSOR_UNKNOWN ? By::kUnknown
+                                                          : By::kContainer;
+  return {{key.victim}, by, {by == By::kContainer ? key.aggressor : 0}, nanoseconds(waited)};
+}
+
+}  // namespace
+
+void read_sched(const Object& object, model::CgroupId id, int cpus, model::ProbeReadings& out) {
+  const auto counts = read_sum<wire_sched>(object.map("sched"), id.inode, cpus);
+  out.scheduling = model::Scheduling{.on_cpu = nanoseconds(counts.on_cpu),
+                                     .stolen = nanoseconds(counts.stolen),
+                                     .waits = histogram(counts.waits)};
+}
+
+std::vector<model::Interference> read_interference(const Object& object, int cpus) {
+  std::vector<model::Interference> cells;
+  for (const auto& [key, waited] : read_all<wire_blame, wire_u64>(object.map("blame"), cpus))
+    cells.push_back(cell(key, waited));
+  return cells;
+}
+
+}  // namespace plimsoll::bpf

@@ -1,0 +1,64 @@
+// A cgroup of the test's own, and the probes. Needs CAP_BPF and CAP_PERFMON.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <string>
+
+#include "bpf/probes.h"
+#include "tests/vm/program.h"
+
+namespace plimsoll::bpf {
+
+namespace fs = std::filesystem;
+
+inline std::string cgroup_mount() {
+  std::ifstream mounts("/proc/self/mounts");
+  std::string device, where, type, rest;
+  while (mounts >> device >> where >> type && std::getline(mounts, rest)) {
+    if (type == "cgroup2") return where;
+  }
+  return "";
+}
+
+class ProbesTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_NE(cgroup_mount(), "");
+    fs::create_directories(folder_);
+  }
+  void TearDown() override {
+    std::error_code error;
+    for (const fs::path& one : {folder_ / "child", folder_}) fs::remove(one, error);
+    EXPECT_FALSE(fs::exists(folder_));
+  }
+  static model::CgroupId id_of(const fs::path& folder) {
+    struct stat facts{};
+    EXPECT_EQ(::stat(folder.c_str(), &facts), 0);
+    return {facts.st_ino};
+  }
+  model::CgroupId id() const { return id_of(folder_); }
+
+  // Runs a script to its end in a cgroup; its shell is not forked there, but ends there.
+  static void run(const fs::path& folder, const std::string& script) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      std::ofstream(folder / "cgroup.procs") << ::getpid() << std::flush;
+      ::execl("/bin/sh", "sh", "-c", script.c_str(), nullptr);
+      ::_exit(127);
+    }
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+  }
+
+  fs::path folder_ = fs::path(cgroup_mount()) / ("plimsoll-bpf-" + std::to_string(::getpid()));
+  std::unique_ptr<Probes> probes_ = Probes::open({});
+};
+
+}  // namespace plimsoll::bpf
