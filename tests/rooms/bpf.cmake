@@ -1,5 +1,6 @@
 # Run in the guest: tests/vm/vm tests/vm/run-suite PRESET vm_bpf.
-add_executable(vm_bpf vm/bpf_test.cpp)
+file(GLOB bpf_tests CONFIGURE_DEPENDS vm/bpf_*test.cpp)
+add_executable(vm_bpf ${bpf_tests})
 target_link_libraries(vm_bpf PRIVATE plimsoll_bpf plimsoll_options ${LIBBPF} GTest::gtest GTest::gtest_main)
 plimsoll_bench(probes plimsoll_bpf)
 target_link_libraries(bench_probes PRIVATE ${LIBBPF})
