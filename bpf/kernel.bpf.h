@@ -56,6 +56,29 @@ struct sched_entity {
   struct cfs_rq* cfs_rq;
 } CORE;
 
+struct sock_cgroup_data {
+  struct cgroup* cgroup; /* of who made the socket; an accepted one's is its listener's */
+} CORE;
+
+struct sock_common {
+  volatile unsigned char skc_state;
+} CORE;
+
+struct sock {
+  struct sock_common __sk_common;
+  __u16 sk_protocol;
+  int sk_err;
+  struct sock_cgroup_data sk_cgrp_data;
+} CORE;
+
+struct sk_buff {
+  char cb[48]; /* for TCP: struct tcp_skb_cb */
+} CORE;
+
+struct tcp_skb_cb {
+  __u16 tcp_gso_segs; /* how many segments it is */
+} CORE;
+
 struct task_struct {
   int pid;
   int tgid;

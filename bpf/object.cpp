@@ -64,7 +64,7 @@ void Object::CloseLink::operator()(bpf_link* link) const { bpf_link__destroy(lin
 Object::~Object() = default;
 
 Result<std::unique_ptr<Object>> Object::load(const ObjectSource& source, std::span<const SharedMap> shared,
-                                             const Room& room) {
+                                             const Ground& ground) {
   libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
   libbpf_set_print(keep);
   said.clear();
@@ -81,20 +81,22 @@ Result<std::unique_ptr<Object>> Object::load(const ObjectSource& source, std::sp
       code = bpf_map__reuse_fd(map, given->fd);
     } else if (by_container(map)) {
       const bool wide = bpf_map__key_size(map) > sizeof(std::uint64_t);
-      code = bpf_map__set_max_entries(map, wide ? room.cells : room.containers);
+      code = bpf_map__set_max_entries(map, wide ? ground.cells : ground.containers);
     }
     if (code != 0) return refused("prepare the BPF map " + name + " of " + source.name, code);
   }
   if (const int code = bpf_object__load(made->object_.get()); code != 0)
     return refused("load the BPF object " + source.name, code);
-  PLIMSOLL_TRY(made->attach(source.name));
+  PLIMSOLL_TRY(made->attach(source.name, ground.cgroup_root));
   return made;
 }
 
-Result<> Object::attach(const std::string& name) {
+Result<> Object::attach(const std::string& name, int cgroup_root) {
   bpf_program* program = nullptr;
   bpf_object__for_each_program(program, object_.get()) {
-    bpf_link* link = bpf_program__attach(program);
+    bpf_link* link = bpf_program__type(program) == BPF_PROG_TYPE_CGROUP_SKB
+                         ? bpf_program__attach_cgroup(program, cgroup_root)
+                         : bpf_program__attach(program);
     if (link == nullptr) {
       const int number = errno;
       links_.clear();

@@ -33,20 +33,21 @@ struct RunTime {
   std::uint64_t runs = 0;
 };
 
-// How much its maps have room for. The maps meant are per-CPU hashes, whose keys are 64-bit cgroup ids of
-// containers, or begin with one or two of them.
-struct Room {
+// Where an object is to live. How much its maps have room for. The maps meant are per-CPU hashes, whose keys
+// are 64-bit cgroup ids of containers, or begin with one or two of them.
+struct Ground {
   std::uint32_t containers;  // of maps keyed by a container
   std::uint32_t cells;       // of maps keyed by a container and something else
+  int cgroup_root = -1;      // a folder: for programs of the cgroup kinds; -1: they are refused
 };
 
 class Object {
  public:
-  // Loads it with the maps of `shared` in place of its own of that name, the others with that much room, and
+  // Loads it with the maps of `shared` in place of its own of that name, the others as `ground` says, and
   // attaches all of its programs, or none. Errors: what the kernel or the verifier said, in one line that
   // names program and hook.
   static Result<std::unique_ptr<Object>> load(const ObjectSource& source, std::span<const SharedMap> shared,
-                                              const Room& room);
+                                              const Ground& ground);
   ~Object();
   Object(const Object&) = delete;
   Object& operator=(const Object&) = delete;
@@ -58,7 +59,7 @@ class Object {
 
  private:
   Object() = default;
-  Result<> attach(const std::string& name);
+  Result<> attach(const std::string& name, int cgroup_root);
 
   struct CloseObject {
     void operator()(bpf_object* object) const;

@@ -2,8 +2,11 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <fcntl.h>
 #include <lifecycle.skel.h>
+#include <net.skel.h>
 #include <sched.skel.h>
+#include <syscalls.skel.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -35,6 +38,8 @@ constexpr std::uint32_t kMostOwners = 16'384;  // cgroups; what falls out is fou
 constexpr std::array kProbes = {
     ProbeInfo{"lifecycle", lifecycle_bpf__elf_bytes, read_lifecycle},
     ProbeInfo{"sched", sched_bpf__elf_bytes, read_sched},
+    ProbeInfo{"net", net_bpf__elf_bytes, read_net},
+    ProbeInfo{"syscalls", syscalls_bpf__elf_bytes, read_syscalls, true},
 };
 
 Result<UniqueFd> make_map(bpf_map_type type, const char* name, std::uint32_t key, std::uint32_t value,
@@ -86,6 +91,7 @@ struct Probes::State {
     void operator()(ring_buffer* ring) const { ring_buffer__free(ring); }
   };
   UniqueFd containers, owners, epoch, settings, events;
+  UniqueFd cgroup_root;  // -1: not known
   std::unique_ptr<ring_buffer, FreeRing> ring;
   std::vector<model::ProbeAlarm> alarms;  // read from the ring, and not yet given away
   std::uint32_t now = 1;
@@ -129,8 +135,8 @@ struct Probes::State {
     const std::array shared = {SharedMap{"containers", containers.get()}, SharedMap{"owners", owners.get()},
                                SharedMap{"epoch", epoch.get()}, SharedMap{"settings", settings.get()},
                                SharedMap{"events", events.get()}};
-    auto object =
-        Object::load({info.name, {bytes, size}}, shared, {options.most_containers, options.most_cells});
+    auto object = Object::load({info.name, {bytes, size}}, shared,
+                               {options.most_containers, options.most_cells, cgroup_root.get()});
     if (object) {
       probe.object = *std::move(object);
     } else {
@@ -161,6 +167,7 @@ Probes::~Probes() = default;
 std::unique_ptr<Probes> Probes::open(const Options& options) {
   auto state = std::make_unique<State>();
   const auto maps = state->make_maps(options);
+  state->cgroup_root = UniqueFd(::open(options.cgroup_mount.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   for (const ProbeInfo& info : kProbes) {
     State::Probe& probe = state->probes.emplace_back(State::Probe{&info, nullptr, "", false});
     if (maps) {

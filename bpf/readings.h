@@ -12,6 +12,8 @@ namespace plimsoll::bpf {
 
 void read_lifecycle(const Object& object, model::CgroupId id, int cpus, model::ProbeReadings& out);
 void read_sched(const Object& object, model::CgroupId id, int cpus, model::ProbeReadings& out);
+void read_net(const Object& object, model::CgroupId id, int cpus, model::ProbeReadings& out);
+void read_syscalls(const Object& object, model::CgroupId id, int cpus, model::ProbeReadings& out);
 // The whole matrix.
 std::vector<model::Interference> read_interference(const Object& object, int cpus);
 

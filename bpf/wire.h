@@ -100,4 +100,30 @@ WIRE_ASSERT(sizeof(struct wire_blame) == 16, "wire_blame");
 
 #define WIRE_TURNS 32 /* a power of two */
 
+/* Map `net`, per CPU: container -> what its sockets did. A socket is of the cgroup in which it was made. */
+struct wire_net {
+  wire_u64 bytes_sent; /* of IP packets with their headers, as its sockets gave and took them */
+  wire_u64 bytes_received;
+  wire_u64 packets_sent; /* as they are on the wire, where a card cuts and joins them */
+  wire_u64 packets_received;
+  wire_u64 retransmits; /* TCP segments */
+  wire_u64 resets_sent;
+  wire_u64 resets_received;
+  wire_u64 accepts;               /* TCP connections that others opened */
+  wire_u64 connected;             /* TCP connections that it opened */
+  wire_u64 refused;               /* likewise, that were refused */
+  wire_u64 timed_out;             /* likewise, without an answer */
+  wire_u64 failed;                /* likewise, for another reason; given up among them */
+  struct wire_histogram connects; /* of `connected`: from the first SYN to the answer */
+};
+WIRE_ASSERT(sizeof(struct wire_net) == 96 + sizeof(struct wire_histogram), "wire_net");
+
+/* Map `syscalls`, per CPU: container -> system calls that returned. */
+#define WIRE_ERRNOS 134 /* one more than the highest that user space knows */
+struct wire_syscalls {
+  wire_u64 calls;
+  wire_u64 errors[WIRE_ERRNOS]; /* of them, by errno; at 0 those that user space has no name for */
+};
+WIRE_ASSERT(sizeof(struct wire_syscalls) == 8 + 8 * WIRE_ERRNOS, "wire_syscalls");
+
 #endif

@@ -1,5 +1,7 @@
 // What only BPF probes can tell of a container. Absent where the probe is not up.
 #include <array>
+#include <cstring>
+#include <string>
 
 #include "exporters/catalogue.h"
 
@@ -7,8 +9,10 @@ namespace plimsoll::exporters {
 namespace {
 
 using model::Lifecycle;
+using model::Network;
 using model::ProbeReadings;
 using model::Scheduling;
+using model::Syscalls;
 
 // A counter of a probe's, or a time of it.
 double value_of(std::uint64_t count) { return static_cast<double>(count); }
@@ -31,6 +35,31 @@ void process_ends(const Row& row, const Emit& emit) {
   emit({{"how", "signal"}}, value_of(seen.signals));
 }
 
+template <auto Sent, auto Received>
+void both_ways(const Row& row, const Emit& emit) {
+  const auto& seen = row.sample->probes.network;
+  if (!seen) return;
+  emit({{"direction", "sent"}}, value_of((*seen).*Sent));
+  emit({{"direction", "received"}}, value_of((*seen).*Received));
+}
+
+void connects(const Row& row, const Emit& emit) {
+  if (!row.sample->probes.network) return;
+  const Network& seen = *row.sample->probes.network;
+  emit({{"outcome", "success"}}, value_of(seen.connected));
+  emit({{"outcome", "refused"}}, value_of(seen.refused));
+  emit({{"outcome", "timeout"}}, value_of(seen.timed_out));
+  emit({{"outcome", "failure"}}, value_of(seen.failed));
+}
+
+void syscall_errors(const Row& row, const Emit& emit) {
+  if (!row.sample->probes.syscalls) return;
+  for (const Syscalls::Failed& one : row.sample->probes.syscalls->errors) {
+    const char* name = one.number == 0 ? nullptr : ::strerrorname_np(one.number);
+    emit({{"errno", name == nullptr ? "other" : name}}, value_of(one.calls));
+  }
+}
+
 using enum Type;
 
 constexpr std::array kProbeFamilies = {
@@ -47,6 +76,26 @@ constexpr std::array kProbeFamilies = {
                     "Processes and threads that were moved in from another cgroup.",
                     counter<&ProbeReadings::lifecycle, &Lifecycle::attaches>},
     ContainerFamily{"plimsoll_process_ends_total", kCounter, "Processes ended, by how.", process_ends},
+    ContainerFamily{
+        "plimsoll_net_bytes_total", kCounter,
+        "Bytes of IP packets of any protocol, headers included, that its sockets sent and received, "
+        "on all interfaces, the loopback among them. What a card cuts into packets has one header.",
+        both_ways<&Network::bytes_sent, &Network::bytes_received>},
+    ContainerFamily{"plimsoll_net_packets_total", kCounter,
+                    "Those packets, as they are after cutting and before joining.",
+                    both_ways<&Network::packets_sent, &Network::packets_received>},
+    ContainerFamily{"plimsoll_net_tcp_retransmits_total", kCounter, "TCP segments sent again.",
+                    counter<&ProbeReadings::network, &Network::retransmits>},
+    ContainerFamily{"plimsoll_net_tcp_resets_total", kCounter, "TCP connections reset, by who did it.",
+                    both_ways<&Network::resets_sent, &Network::resets_received>},
+    ContainerFamily{"plimsoll_net_connects_total", kCounter, "TCP connections it tried to open, by outcome.",
+                    connects},
+    ContainerFamily{"plimsoll_net_accepts_total", kCounter, "TCP connections that others opened to it.",
+                    counter<&ProbeReadings::network, &Network::accepts>},
+    ContainerFamily{"plimsoll_syscalls_total", kCounter, "System calls that returned.",
+                    counter<&ProbeReadings::syscalls, &Syscalls::calls>},
+    ContainerFamily{"plimsoll_syscall_errors_total", kCounter, "System calls that failed, by errno.",
+                    syscall_errors},
 };
 
 constexpr std::array kHistograms = {
@@ -54,6 +103,9 @@ constexpr std::array kHistograms = {
                        histogram<&ProbeReadings::scheduling, &Scheduling::waits>},
     ContainerHistogram{"plimsoll_process_lifetime_seconds", "How long processes lived that have ended.",
                        histogram<&ProbeReadings::lifecycle, &Lifecycle::lifetimes>},
+    ContainerHistogram{"plimsoll_net_connect_seconds",
+                       "How long it took to open a TCP connection, from the first SYN to the answer.",
+                       histogram<&ProbeReadings::network, &Network::connects>},
 };
 
 }  // namespace

@@ -40,23 +40,33 @@ Reading forks(In in) {
   if (in.sample != nullptr && !in.sample->probes.lifecycle) return unknown(Unknown::kNeedsProbe);
   return rate(in.before, in.now, &Counters::forks);
 }
-// The waits that ended between the two ends of a rate; nullopt, and `why`, where they are unknown.
-std::optional<model::TimeHistogram> new_waits(In in, Unknown& why) {
-  why = in.sample == nullptr || in.sample->probes.scheduling ? Unknown::kNoRateYet : Unknown::kNeedsProbe;
-  if (in.now == nullptr || in.before == nullptr || !in.now->cpu_waits || !in.before->cpu_waits)
+Reading retransmits(In in) {
+  if (in.sample != nullptr && !in.sample->probes.network) return unknown(Unknown::kNeedsProbe);
+  return rate(in.before, in.now, &Counters::net_retransmits);
+}
+// The times that ended between the two ends of a rate; nullopt, and `why`, where they are unknown.
+template <auto Probe, auto Times>
+std::optional<model::TimeHistogram> new_times(In in, Unknown& why) {
+  why = in.sample == nullptr || in.sample->probes.*Probe ? Unknown::kNoRateYet : Unknown::kNeedsProbe;
+  if (in.now == nullptr || in.before == nullptr || !(in.now->*Times) || !(in.before->*Times))
     return std::nullopt;
   if (in.now->taken <= in.before->taken) return std::nullopt;
-  return *in.now->cpu_waits - *in.before->cpu_waits;
+  return *(in.now->*Times) - *(in.before->*Times);
+}
+constexpr auto new_waits = new_times<&model::ProbeReadings::scheduling, &Counters::cpu_waits>;
+constexpr auto new_connects = new_times<&model::ProbeReadings::network, &Counters::net_connects>;
+
+// 0 of none.
+template <auto NewTimes>
+Reading p99(In in) {
+  Unknown why{};
+  const auto times = NewTimes(in, why);
+  return times ? known(to_seconds(times->percentile(0.99))) : unknown(why);
 }
 Reading cpu_wait(In in) {
   Unknown why{};
   const auto waits = new_waits(in, why);
   return waits ? known(to_seconds(waits->sum) / to_seconds(in.now->taken - in.before->taken)) : unknown(why);
-}
-Reading cpu_wait_p99(In in) {
-  Unknown why{};
-  const auto waits = new_waits(in, why);
-  return waits ? known(to_seconds(waits->percentile(0.99))) : unknown(why);
 }
 // A container that has not waited was not robbed.
 Reading cpu_stolen(In in) {
@@ -168,7 +178,7 @@ const std::array kSignals = {
     SignalInfo{"cpu.wait", Unit::kNumber, "BPF run queue", "run-queue wait, seconds a second", false,
                cpu_wait},
     SignalInfo{"cpu.wait.p99", Unit::kSeconds, "BPF run queue", "99th percentile of the run-queue wait",
-               false, cpu_wait_p99},
+               false, p99<new_waits>},
     SignalInfo{"cpu.stolen_by_others", Unit::kShare, "BPF run queue",
                "share of its wait caused by other containers", false, cpu_stolen},
     SignalInfo{"memory.usage", Unit::kBytes, "memory.current", "memory charged to the container", false,
@@ -209,7 +219,9 @@ const std::array kSignals = {
     SignalInfo{"net.transmit", Unit::kBytesPerSecond, "net/dev", "bytes sent a second", false,
                container_rate<&Counters::net_transmitted>},
     SignalInfo{"net.retransmits", Unit::kPerSecond, "BPF TCP", "TCP segments sent again a second", false,
-               nullptr},
+               retransmits},
+    SignalInfo{"net.connect.p99", Unit::kSeconds, "BPF TCP",
+               "99th percentile of the time to open a TCP connection", false, p99<new_connects>},
     SignalInfo{"container.age", Unit::kSeconds, "the runtime's record", "time since it was started", false,
                age},
     SignalInfo{"container.restarts", Unit::kCount, "the restart policy", "restarts so far", false,
@@ -281,6 +293,10 @@ Counters counters_of(const model::Sample& sample) {
   if (sample.probes.scheduling) {
     out.cpu_waits = sample.probes.scheduling->waits;
     out.cpu_stolen = to_seconds(sample.probes.scheduling->stolen);
+  }
+  if (sample.probes.network) {
+    out.net_retransmits = static_cast<double>(sample.probes.network->retransmits);
+    out.net_connects = sample.probes.network->connects;
   }
   if (sample.probes.lifecycle) out.forks = static_cast<double>(sample.probes.lifecycle->forks);
   if (sample.cpu) {

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "agent/base/units.h"
 #include "agent/model/container_ref.h"
@@ -66,10 +67,37 @@ struct Scheduling {
   TimeHistogram waits;    // from runnable to running
 };
 
+// What the sockets did that were made in a container, and those accepted by them.
+struct Network {
+  // IP packets, headers included, as the sockets gave and took them.
+  std::uint64_t bytes_sent = 0, bytes_received = 0;
+  std::uint64_t packets_sent = 0, packets_received = 0;  // as they are on the wire
+  std::uint64_t retransmits = 0;                         // TCP segments
+  std::uint64_t resets_sent = 0, resets_received = 0;
+  std::uint64_t accepts = 0;    // TCP connections that others opened
+  std::uint64_t connected = 0;  // TCP connections that it opened
+  std::uint64_t refused = 0;    // those that it tried to open and could not: the other end refused,
+  std::uint64_t timed_out = 0;  // did not answer,
+  std::uint64_t failed = 0;     // or something else; given up among them
+  TimeHistogram connects;       // of `connected`, from the first SYN to the answer
+};
+
+// System calls that returned.
+struct Syscalls {
+  struct Failed {
+    int number = 0;  // errno; 0: one that user space has no name for
+    std::uint64_t calls = 0;
+  };
+  std::uint64_t calls = 0;
+  std::vector<Failed> errors;  // of them, by errno; what did not happen is not there
+};
+
 // What the probes have of one container; nullopt where a probe is not up.
 struct ProbeReadings {
   std::optional<Scheduling> scheduling;
   std::optional<Lifecycle> lifecycle;
+  std::optional<Network> network;
+  std::optional<Syscalls> syscalls;
 };
 
 // Something that must not wait for the next tick.

@@ -58,7 +58,7 @@ class ProbesTest : public testing::Test {
   }
 
   fs::path folder_ = fs::path(cgroup_mount()) / ("plimsoll-bpf-" + std::to_string(::getpid()));
-  std::unique_ptr<Probes> probes_ = Probes::open({});
+  std::unique_ptr<Probes> probes_ = Probes::open({.cgroup_mount = cgroup_mount(), .on = {"all"}});
 };
 
 }  // namespace plimsoll::bpf

@@ -1,0 +1,23 @@
+#include "bpf/maps.h"
+#include "bpf/readings.h"
+
+namespace plimsoll::bpf {
+
+void read_net(const Object& object, model::CgroupId id, int cpus, model::ProbeReadings& out) {
+  const auto counts = read_sum<wire_net>(object.map("net"), id.inode, cpus);
+  out.network = model::Network{.bytes_sent = counts.bytes_sent,
+                               .bytes_received = counts.bytes_received,
+                               .packets_sent = counts.packets_sent,
+                               .packets_received = counts.packets_received,
+                               .retransmits = counts.retransmits,
+                               .resets_sent = counts.resets_sent,
+                               .resets_received = counts.resets_received,
+                               .accepts = counts.accepts,
+                               .connected = counts.connected,
+                               .refused = counts.refused,
+                               .timed_out = counts.timed_out,
+                               .failed = counts.failed,
+                               .connects = histogram(counts.connects)};
+}
+
+}  // namespace plimsoll::bpf
