@@ -55,8 +55,9 @@ void connects(const Row& row, const Emit& emit) {
 void syscall_errors(const Row& row, const Emit& emit) {
   if (!row.sample->probes.syscalls) return;
   for (const Syscalls::Failed& one : row.sample->probes.syscalls->errors) {
-    const char* name = one.number == 0 ? nullptr : ::strerrorname_np(one.number);
-    emit({{"errno", name == nullptr ? "other" : name}}, value_of(one.calls));
+    // The numbers 41 and 58 have no name: twice the same errno would be twice the same series.
+    const char* name = one.number == 0 ? "other" : ::strerrorname_np(one.number);
+    emit({{"errno", name == nullptr ? std::to_string(one.number) : name}}, value_of(one.calls));
   }
 }
 

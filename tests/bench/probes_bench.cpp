@@ -138,6 +138,7 @@ class OwnCgroup {
   }
   OwnCgroup(const OwnCgroup&) = delete;
   OwnCgroup& operator=(const OwnCgroup&) = delete;
+  const std::string& mount() const { return root_; }
   plimsoll::model::CgroupId id() const {
     struct stat facts{};
     must(::stat(folder_.c_str(), &facts) == 0, "stat the cgroup");
@@ -162,7 +163,7 @@ int main(int argc, char** argv) {
     load.run();  // warm
     for (int round = 0; round < rounds; ++round) {
       off.push_back(seconds_of(load.run));
-      const auto probes = plimsoll::bpf::Probes::open({});
+      const auto probes = plimsoll::bpf::Probes::open({.cgroup_mount = own.mount()});
       must(static_cast<bool>(probes->watch(own.id())), "watch the cgroup");
       on.push_back(seconds_of(load.run));
     }
@@ -171,7 +172,8 @@ int main(int argc, char** argv) {
                 plimsoll::bench::median(on) / plimsoll::bench::median(off));
   }
   const UniqueFd stats(bpf_enable_stats(BPF_STATS_RUN_TIME));
-  const auto probes = plimsoll::bpf::Probes::open({});
+  // Those too that are loaded only where they are asked for.
+  const auto probes = plimsoll::bpf::Probes::open({.cgroup_mount = own.mount(), .on = {"all"}});
   must(static_cast<bool>(probes->watch(own.id())), "watch the cgroup");
   for (const Load& load : kLoads) load.run();
   for (const auto& probe : probes->states()) {

@@ -160,6 +160,65 @@ TEST(Render, EqualsPrometheusCppsSerialiser) {
   EXPECT_EQ(render(scrape, cache), by_prometheus_cpp(scrape));
 }
 
+// Values of one family, without the labels that all series of a container have.
+std::string series_of(const Scrape& scrape, const std::string& family) {
+  LabelCache cache;
+  const std::string text = render(scrape, cache);
+  std::string out;
+  for (auto at = text.find("\n" + family + "{"); at != std::string::npos;
+       at = text.find("\n" + family + "{", at + 1)) {
+    const std::string line = text.substr(at + 1, text.find('\n', at + 1) - at - 1);
+    const auto last = line.rfind(',', line.rfind('='));
+    out += line.substr(last + 1) + "\n";
+  }
+  return out;
+}
+
+TEST(Render, TellsWhatTheSocketsDid) {
+  Scrape scrape = declared();
+  auto now = std::make_shared<model::Snapshot>(*scrape.now);
+  now->ended.clear();
+  now->containers[0].sample.probes.network = model::Network{.bytes_sent = 1000,
+                                                            .bytes_received = 2000,
+                                                            .packets_sent = 10,
+                                                            .packets_received = 20,
+                                                            .retransmits = 3,
+                                                            .resets_sent = 4,
+                                                            .resets_received = 5,
+                                                            .accepts = 6,
+                                                            .connected = 7,
+                                                            .refused = 8,
+                                                            .timed_out = 9,
+                                                            .failed = 11};
+  scrape.now = now;
+  EXPECT_EQ(series_of(scrape, "plimsoll_net_bytes_total"),
+            "direction=\"sent\"} 1000\ndirection=\"received\"} 2000\n");
+  EXPECT_EQ(series_of(scrape, "plimsoll_net_packets_total"),
+            "direction=\"sent\"} 10\ndirection=\"received\"} 20\n");
+  EXPECT_EQ(series_of(scrape, "plimsoll_net_tcp_resets_total"),
+            "direction=\"sent\"} 4\ndirection=\"received\"} 5\n");
+  EXPECT_EQ(series_of(scrape, "plimsoll_net_connects_total"),
+            "outcome=\"success\"} 7\noutcome=\"refused\"} 8\noutcome=\"timeout\"} 9\n"
+            "outcome=\"failure\"} 11\n");
+  EXPECT_THAT(series_of(scrape, "plimsoll_net_tcp_retransmits_total"), testing::EndsWith("} 3\n"));
+  EXPECT_THAT(series_of(scrape, "plimsoll_net_accepts_total"), testing::EndsWith("} 6\n"));
+  EXPECT_NE(series_of(scrape, "plimsoll_net_connect_seconds_bucket"), "");
+}
+
+TEST(Render, NamesTheErrorsOfSystemCalls) {
+  Scrape scrape = declared();
+  EXPECT_EQ(series_of(scrape, "plimsoll_syscalls_total"), "");
+  auto now = std::make_shared<model::Snapshot>(*scrape.now);
+  now->ended.clear();
+  now->containers[0].sample.probes.syscalls =
+      model::Syscalls{.calls = 100, .errors = {{0, 1}, {ENOENT, 2}, {ETIMEDOUT, 3}, {41, 4}}};
+  scrape.now = now;
+  EXPECT_THAT(series_of(scrape, "plimsoll_syscalls_total"), testing::EndsWith("} 100\n"));
+  // No errno is 41: Linux gave it up.
+  EXPECT_EQ(series_of(scrape, "plimsoll_syscall_errors_total"),
+            "errno=\"other\"} 1\nerrno=\"ENOENT\"} 2\nerrno=\"ETIMEDOUT\"} 3\nerrno=\"41\"} 4\n");
+}
+
 TEST(Render, ComputesWhatTheContractSays) {
   LabelCache cache;
   const std::string text = render(declared(), cache);
