@@ -212,9 +212,9 @@ std::vector<Finding> examine_agent(const std::string& health, const std::string&
     } else if (probe.value("unasked", false)) {
       out.push_back({"probe " + probe.value("name", ""), Health::kGood, probe.value("why", ""), ""});
     } else {
-      out.push_back(
-          {"probe " + probe.value("name", ""), Health::kLimited, probe.value("why", ""),
-           "its signals and metrics are absent; it needs root or CAP_BPF and CAP_PERFMON, and Linux 6.1"});
+      out.push_back({"probe " + probe.value("name", ""), Health::kLimited, probe.value("why", ""),
+                     "its signals and metrics are absent; it needs root or CAP_BPF and CAP_PERFMON (net: "
+                     "CAP_NET_ADMIN too), and Linux 6.1"});
     }
   }
   const json set = json::parse(policies, nullptr, false);

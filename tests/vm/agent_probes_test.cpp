@@ -36,6 +36,33 @@ TEST_F(ProbesVm, ShortProcessesAreCountedFromTheContainersBirth) {
   EXPECT_NE(doctor.text.find("probe lifecycle"), std::string::npos) << doctor.text;
 }
 
+// Of a container on the host's network net/dev tells nothing.
+TEST_F(ProbesVm, WhatAContainerSaysOverTheHostsNetworkIsCounted) {
+  policy("talks",
+         "apiVersion: plimsoll/v1\nkind: Policy\nmetadata: {name: talks}\nspec:\n"
+         "  select: {names: [talker]}\n  rules:\n    - name: talks\n"
+         "      when: net.retransmits >= 0 and net.connect.p99 > 0\n"
+         "      then: [{notify: \"{{net.connect.p99}}\"}]\n      cooldown: 1h\n");
+  run("--name talker --network host",
+      "/bin/busybox httpd -p 127.0.0.1:8088 -h /bin; while :; do "
+      "/bin/busybox wget -q -O /dev/null http://127.0.0.1:8088/busybox; "
+      "/bin/busybox wget -q -O /dev/null http://127.0.0.1:1/; done");
+  const std::string id = inspect("talker")["Id"];
+  std::string scrape;
+  const auto value = [&](const std::string& family) { return sum_of(scrape, family, id).value_or(-1); };
+  ASSERT_TRUE(until([&] {
+    scrape = ask("/metrics", GuestAgent::kListen).text;
+    return value("plimsoll_net_connect_seconds_count") >= 2 && value("plimsoll_net_bytes_total") > 1e6;
+  })) << scrape;
+  EXPECT_GE(value("plimsoll_net_accepts_total"), 2);
+  EXPECT_GE(value("plimsoll_net_connects_total"), 3);
+  EXPECT_GE(value("plimsoll_net_tcp_resets_total"), 1);
+  EXPECT_GE(value("plimsoll_net_tcp_retransmits_total"), 0);
+  EXPECT_EQ(metric("plimsoll_probe_up{probe=\"net\"}"), 1);
+  EXPECT_EQ(metric("plimsoll_probe_up{probe=\"syscalls\"}"), 0) << "nobody asked for it";
+  EXPECT_TRUE(until([&] { return !decisions("policy=talks").empty(); })) << sh("policy explain talker").text;
+}
+
 TEST_F(ProbesVm, APolicySeesABurstOfForks) {
   policy("forks",
          "apiVersion: plimsoll/v1\nkind: Policy\nmetadata: {name: forks}\nspec:\n"
