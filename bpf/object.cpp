@@ -94,9 +94,12 @@ Result<std::unique_ptr<Object>> Object::load(const ObjectSource& source, std::sp
 Result<> Object::attach(const std::string& name, int cgroup_root) {
   bpf_program* program = nullptr;
   bpf_object__for_each_program(program, object_.get()) {
-    bpf_link* link = bpf_program__type(program) == BPF_PROG_TYPE_CGROUP_SKB
-                         ? bpf_program__attach_cgroup(program, cgroup_root)
-                         : bpf_program__attach(program);
+    const bool of_cgroup = bpf_program__type(program) == BPF_PROG_TYPE_CGROUP_SKB;
+    if (of_cgroup && cgroup_root < 0)
+      return fail("attach " + name + " to " + bpf_program__section_name(program) +
+                  ": the cgroup mount is not known");
+    bpf_link* link =
+        of_cgroup ? bpf_program__attach_cgroup(program, cgroup_root) : bpf_program__attach(program);
     if (link == nullptr) {
       const int number = errno;
       links_.clear();
