@@ -61,7 +61,10 @@ static __noinline __u64 find_owner_of_packet(struct __sk_buff *skb, __u64 id, __
   for (int level = 1; level < DEEPEST; ++level) {
     __u64 above = bpf_skb_ancestor_cgroup_id(skb, level);
     if (!above) break;
-    if (bpf_map_lookup_elem(&containers, &above)) found.container = above;
+    __u32 *slot = bpf_map_lookup_elem(&containers, &above);
+    if (!slot) continue;
+    found.container = above;
+    found.slot = *slot;
   }
   bpf_map_update_elem(&owners, &id, &found, BPF_ANY);
   return found.container;
@@ -74,12 +77,10 @@ static __always_inline struct wire_net *counts_of_packet(struct __sk_buff *skb)
   /* Only containers have entries, so that most packets are somebody's after one look. */
   struct wire_net *counts = bpf_map_lookup_elem(&net, &id);
   if (counts) return counts;
-  __u32 zero = 0;
-  __u32 *now = bpf_map_lookup_elem(&epoch, &zero);
-  if (!now) return 0;
+  __u32 now = epoch_now();
   struct wire_owner *known = bpf_map_lookup_elem(&owners, &id);
-  if (known && known->epoch == *now) return counts_of(known->container);
-  return counts_of(find_owner_of_packet(skb, id, *now));
+  if (known && known->epoch == now) return counts_of(known->container);
+  return counts_of(find_owner_of_packet(skb, id, now));
 }
 
 static __always_inline __u64 packets_in(struct __sk_buff *skb)

@@ -3,8 +3,8 @@
 
 namespace plimsoll::bpf {
 
-void read_net(const Object& object, model::CgroupId id, int cpus, model::ProbeReadings& out) {
-  const auto counts = read_sum<wire_net>(object.map("net"), id.inode, cpus);
+void read_net(const Object& object, const Place& place, int cpus, model::ProbeReadings& out) {
+  const auto counts = read_sum<wire_net>(object.map("net"), place.id.inode, cpus);
   out.network = model::Network{.bytes_sent = counts.bytes_sent,
                                .bytes_received = counts.bytes_received,
                                .packets_sent = counts.packets_sent,

@@ -11,6 +11,7 @@
 #include "agent/base/result.h"
 #include "agent/base/units.h"
 
+struct bpf_map;
 struct bpf_object;
 struct bpf_link;
 
@@ -33,21 +34,21 @@ struct RunTime {
   std::uint64_t runs = 0;
 };
 
-// Where an object is to live. How much its maps have room for. The maps meant are per-CPU hashes, whose keys
-// are 64-bit cgroup ids of containers, or begin with one or two of them.
-struct Ground {
+// How much its maps have room for. The maps meant are per-CPU hashes, whose keys are 64-bit cgroup ids of
+// containers, or begin with one or two of them; and per-CPU arrays with a slot for each container.
+struct Room {
   std::uint32_t containers;  // of maps keyed by a container
   std::uint32_t cells;       // of maps keyed by a container and something else
-  int cgroup_root = -1;      // a folder: for programs of the cgroup kinds; -1: they are refused
 };
 
 class Object {
  public:
-  // Loads it with the maps of `shared` in place of its own of that name, the others as `ground` says, and
-  // attaches all of its programs, or none. Errors: what the kernel or the verifier said, in one line that
-  // names program and hook.
+  // Loads it with the maps of `shared` in place of its own of that name, the others with that much room, and
+  // attaches all of its programs, or none; those of the cgroup kinds to `cgroup_root`, a folder, without
+  // which they are refused. Errors: what the kernel or the verifier said, in one line that names program and
+  // hook.
   static Result<std::unique_ptr<Object>> load(const ObjectSource& source, std::span<const SharedMap> shared,
-                                              const Ground& ground);
+                                              const Room& room, int cgroup_root = -1);
   ~Object();
   Object(const Object&) = delete;
   Object& operator=(const Object&) = delete;
@@ -55,6 +56,8 @@ class Object {
   int map(const char* name) const;  // its descriptor, which stays the object's; -1: there is none
   // Takes out all entries that are of this container: it is gone.
   void forget(std::uint64_t container);
+  // This slot is a new container's: what is left there of another one is taken out.
+  void clear(std::uint32_t slot, int cpus);
   RunTime run_time() const;
 
  private:
@@ -68,6 +71,7 @@ class Object {
     void operator()(bpf_link* link) const;
   };
   std::unique_ptr<bpf_object, CloseObject> object_;
+  std::vector<const bpf_map*> by_slot_;
   std::vector<std::unique_ptr<bpf_link, CloseLink>> links_;
 };
 

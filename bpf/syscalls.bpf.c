@@ -33,12 +33,12 @@ static __always_inline __u64 owner_of_current(void)
 {
   __u32 zero = 0;
   struct last *last = bpf_map_lookup_elem(&lasts, &zero);
-  __u32 *now = bpf_map_lookup_elem(&epoch, &zero);
-  if (!last || !now) return 0;
+  __u32 now = epoch_now();
+  if (!last) return 0;
   struct cgroup *cgroup = bpf_get_current_task_btf()->cgroups->dfl_cgrp;
   __u64 id = cgroup->kn->id;
-  if (last->cgroup == id && last->epoch == *now) return last->owner;
-  last->epoch = *now;
+  if (last->cgroup == id && last->epoch == now) return last->owner;
+  last->epoch = now;
   last->owner = owner_of_cgroup(cgroup);
   last->cgroup = id;
   return last->owner;
