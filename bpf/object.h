@@ -43,8 +43,10 @@ struct Room {
 class Object {
  public:
   // Loads it with the maps of `shared` in place of its own of that name, the others with that much room, and
-  // attaches all of its programs, or none. Errors: what the kernel or the verifier said, in one line that
-  // names program and hook.
+  // attaches all of its programs, or none. A program whose section begins with '?' is left out where the
+  // kernel has not its hook. Where such names are equal up to "___", one of them does the work, under the
+  // hook that this kernel has: the first that can, and that none can is an error. Errors: what the kernel or
+  // the verifier said, in one line that names program and hook.
   static Result<std::unique_ptr<Object>> load(const ObjectSource& source, std::span<const SharedMap> shared,
                                               const Room& room);
   ~Object();
@@ -58,6 +60,7 @@ class Object {
 
  private:
   Object() = default;
+  Result<> choose_programs(const std::string& name);
   Result<> attach(const std::string& name);
 
   struct CloseObject {
