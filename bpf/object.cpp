@@ -168,6 +168,7 @@ RunTime Object::run_time() const {
     if (bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size) != 0) continue;
     all.spent += Nanoseconds(static_cast<std::int64_t>(info.run_time_ns));
     all.runs += info.run_cnt;
+    all.missed += info.recursion_misses;
   }
   return all;
 }

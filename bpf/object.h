@@ -27,10 +27,12 @@ struct ObjectSource {
   std::span<const std::uint8_t> bytes;  // ELF
 };
 
-// What its programs cost: both are 0 while kernel.bpf_stats_enabled is.
+// What its programs cost: both are 0 while kernel.bpf_stats_enabled is. And how often they were not run since
+// they would have interrupted themselves.
 struct RunTime {
   Nanoseconds spent{0};
   std::uint64_t runs = 0;
+  std::uint64_t missed = 0;
 };
 
 // How much its maps have room for. The maps meant are per-CPU hashes, whose keys are 64-bit cgroup ids of

@@ -181,6 +181,7 @@ std::vector<model::ProbeState> Probes::states() const {
       const RunTime cost = probe.object->run_time();
       told.spent = cost.spent;
       told.runs = cost.runs;
+      told.missed = cost.missed;
       const auto lost = [&](std::uint32_t why) {
         return read_sum<wire_u64>(probe.object->map("lost"), why, state_->cpus);
       };

@@ -45,6 +45,8 @@ struct ProbeState {
   std::uint64_t runs = 0;  // of its programs; likewise
   // Not counted for want of room in a map, and events not told for want of room in the ring buffer.
   std::uint64_t lost_map_full = 0, lost_ring_full = 0;
+  // Events that came while the same program was at another on the same CPU: the kernel does not run it again.
+  std::uint64_t missed = 0;
 };
 
 // Processes (thread groups) of a container and of all cgroups below it.
