@@ -66,6 +66,7 @@ struct task_struct {
   struct css_set* cgroups;
   struct sched_info sched_info;
   struct sched_entity se;
+  unsigned int memcg_nr_pages_over_high; /* charged while over memory.high, and not yet paid for */
 } CORE;
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

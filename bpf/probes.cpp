@@ -3,6 +3,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <lifecycle.skel.h>
+#include <reclaim.skel.h>
 #include <sched.skel.h>
 #include <unistd.h>
 
@@ -35,6 +36,7 @@ constexpr std::uint32_t kMostOwners = 16'384;  // cgroups; what falls out is fou
 constexpr std::array kProbes = {
     ProbeInfo{"lifecycle", lifecycle_bpf__elf_bytes, read_lifecycle},
     ProbeInfo{"sched", sched_bpf__elf_bytes, read_sched},
+    ProbeInfo{"reclaim", reclaim_bpf__elf_bytes, read_reclaim},
 };
 
 Result<UniqueFd> make_map(bpf_map_type type, const char* name, std::uint32_t key, std::uint32_t value,
@@ -61,6 +63,10 @@ std::optional<model::ProbeAlarm::Why> why_of(std::uint32_t kind) {
   switch (kind) {
     case WIRE_EVENT_FORK_BURST:
       return model::ProbeAlarm::Why::kForkBurst;
+    case WIRE_EVENT_MEMORY_HIGH:
+      return model::ProbeAlarm::Why::kMemoryHigh;
+    case WIRE_EVENT_RECLAIM_STALL:
+      return model::ProbeAlarm::Why::kReclaimStall;
     default:
       return std::nullopt;
   }
@@ -103,9 +109,11 @@ struct Probes::State {
     PLIMSOLL_ASSIGN(events, make_map(BPF_MAP_TYPE_RINGBUF, "events", 0, 0, ring_size(options.ring_bytes)));
     ring.reset(ring_buffer__new(events.get(), &State::happened, this, nullptr));
     if (!ring) return fail_errno("read the BPF ring buffer events");
-    PLIMSOLL_TRY(put(settings, "settings",
-                     wire_settings{.window = static_cast<wire_u64>(options.window.count()),
-                                   .forks_of_a_burst = options.forks_of_a_burst}));
+    PLIMSOLL_TRY(
+        put(settings, "settings",
+            wire_settings{.window = static_cast<wire_u64>(options.window.count()),
+                          .forks_of_a_burst = options.forks_of_a_burst,
+                          .stall_of_a_window = static_cast<wire_u64>(options.stall_of_a_window.count())}));
     return next_epoch();
   }
 

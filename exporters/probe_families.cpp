@@ -31,6 +31,14 @@ void process_ends(const Row& row, const Emit& emit) {
   emit({{"how", "signal"}}, value_of(seen.signals));
 }
 
+void reclaim_stalls(const Row& row, const Emit& emit) {
+  if (!row.sample->probes.reclaim) return;
+  const model::Reclaim& seen = *row.sample->probes.reclaim;
+  emit({{"kind", "memcg"}}, value_of(seen.memcg.spent));
+  emit({{"kind", "direct"}}, value_of(seen.direct.spent));
+  emit({{"kind", "high"}}, value_of(seen.high.spent));
+}
+
 using enum Type;
 
 constexpr std::array kProbeFamilies = {
@@ -47,6 +55,14 @@ constexpr std::array kProbeFamilies = {
                     "Processes and threads that were moved in from another cgroup.",
                     counter<&ProbeReadings::lifecycle, &Lifecycle::attaches>},
     ContainerFamily{"plimsoll_process_ends_total", kCounter, "Processes ended, by how.", process_ends},
+    ContainerFamily{
+        "plimsoll_memory_stall_seconds_total", kCounter,
+        "Time that its tasks were kept to get memory back: in reclaim of a cgroup (memcg) or of the "
+        "machine (direct), or held up over memory.high (high).",
+        reclaim_stalls},
+    ContainerFamily{"plimsoll_memory_reclaimed_pages_total", kCounter,
+                    "Pages that its tasks got back meanwhile.",
+                    counter<&ProbeReadings::reclaim, &model::Reclaim::pages>},
 };
 
 constexpr std::array kHistograms = {
@@ -54,6 +70,9 @@ constexpr std::array kHistograms = {
                        histogram<&ProbeReadings::scheduling, &Scheduling::waits>},
     ContainerHistogram{"plimsoll_process_lifetime_seconds", "How long processes lived that have ended.",
                        histogram<&ProbeReadings::lifecycle, &Lifecycle::lifetimes>},
+    ContainerHistogram{"plimsoll_memory_reclaim_stall_seconds",
+                       "How long its tasks were kept to get memory back, each time.",
+                       histogram<&ProbeReadings::reclaim, &model::Reclaim::stalls>},
 };
 
 }  // namespace

@@ -66,6 +66,10 @@ Reading cpu_stolen(In in) {
   const double waited = to_seconds(waits->sum);
   return known(waited > 0 ? std::min(1.0, (*in.now->cpu_stolen - *in.before->cpu_stolen) / waited) : 0);
 }
+Reading memory_stall(In in) {
+  if (in.sample != nullptr && !in.sample->probes.reclaim) return unknown(Unknown::kNeedsProbe);
+  return rate(in.before, in.now, &Counters::memory_stall);
+}
 Reading host_cpu(In in) { return rate(in.host_before, in.host_now, &Counters::cpu_seconds); }
 
 Reading throttled(In in) {
@@ -184,8 +188,8 @@ const std::array kSignals = {
                [](In in) { return bytes(in.sample->memory.swap_current); }},
     SignalInfo{"memory.growth", Unit::kBytesPerSecond, "memory.current", "growth of memory.usage a second",
                false, container_rate<&Counters::memory>},
-    SignalInfo{"memory.stall", Unit::kNumber, "BPF reclaim", "time in direct reclaim, seconds a second",
-               false, nullptr},
+    SignalInfo{"memory.stall", Unit::kNumber, "BPF reclaim",
+               "time in reclaim and held up over memory.high, seconds a second", false, memory_stall},
     PRESSURE("", "cpu", container_pressure, cpu),
     PRESSURE("", "memory", container_pressure, memory),
     PRESSURE("", "io", container_pressure, io),
@@ -283,6 +287,7 @@ Counters counters_of(const model::Sample& sample) {
     out.cpu_stolen = to_seconds(sample.probes.scheduling->stolen);
   }
   if (sample.probes.lifecycle) out.forks = static_cast<double>(sample.probes.lifecycle->forks);
+  if (sample.probes.reclaim) out.memory_stall = to_seconds(sample.probes.reclaim->spent());
   if (sample.cpu) {
     out.cpu_seconds = to_seconds(sample.cpu->usage);
     if (sample.cpu->periods) out.periods = static_cast<double>(*sample.cpu->periods);

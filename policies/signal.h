@@ -40,7 +40,7 @@ struct Counters {
   BootTime taken;
   std::optional<double> cpu_seconds, periods, throttled_periods, memory;
   std::optional<double> io_read, io_written, io_reads, io_writes, net_received, net_transmitted, forks,
-      cpu_stolen;
+      cpu_stolen, memory_stall;
   std::optional<model::TimeHistogram> cpu_waits;
 };
 Counters counters_of(const model::Sample& sample);

@@ -31,6 +31,10 @@ std::string_view to_string(ProbeAlarm::Why why) {
   switch (why) {
     case ProbeAlarm::Why::kForkBurst:
       return "fork burst";
+    case ProbeAlarm::Why::kMemoryHigh:
+      return "over memory.high";
+    case ProbeAlarm::Why::kReclaimStall:
+      return "reclaim stall";
   }
   return "";
 }

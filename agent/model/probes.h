@@ -68,16 +68,34 @@ struct Scheduling {
   TimeHistogram waits;    // from runnable to running
 };
 
+// Its tasks' stalls for memory, of one kind.
+struct Stalls {
+  std::uint64_t episodes = 0;
+  Nanoseconds spent{0};
+};
+// Of stalls within each other, the outermost counts.
+struct Reclaim {
+  Stalls memcg;             // they reclaimed from a cgroup, their own at memory.max or an ancestor's
+  Stalls direct;            // they reclaimed from the machine, which had no page to give
+  Stalls high;              // they were held up over memory.high: the reclaim, and the sleep after it
+  std::uint64_t pages = 0;  // that they took back meanwhile
+  TimeHistogram stalls;     // of all kinds
+  Nanoseconds spent() const { return memcg.spent + direct.spent + high.spent; }
+};
+
 // What the probes have of one container; nullopt where a probe is not up.
 struct ProbeReadings {
   std::optional<Scheduling> scheduling;
   std::optional<Lifecycle> lifecycle;
+  std::optional<Reclaim> reclaim;
 };
 
 // Something that must not wait for the next tick.
 struct ProbeAlarm {
   enum class Why {
-    kForkBurst,  // processes begun faster than any honest program does
+    kForkBurst,     // processes begun faster than any honest program does
+    kMemoryHigh,    // a task is being held up over memory.high
+    kReclaimStall,  // its tasks lose much of their time to reclaim
   };
   CgroupId container;
   Why why{};

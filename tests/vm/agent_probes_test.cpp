@@ -63,5 +63,24 @@ TEST_F(ProbesVm, WhoTookTheCpuIsNamed) {
             0);
 }
 
+TEST_F(ProbesVm, APolicySeesWhoIsHeldUpOverMemoryHigh) {
+  policy(
+      "stalled",
+      "apiVersion: plimsoll/v1\nkind: Policy\nmetadata: {name: stalled}\nspec:\n"
+      "  select: {names: [hungry, sated]}\n  rules:\n    - name: stalled\n      when: memory.stall > 0.05\n"
+      "      then: [{notify: \"{{memory.stall}}\"}]\n      cooldown: 1h\n");
+  run("--name sated", "x=$(yes abcdefghijklmnop | head -c 30000000); sleep 1000");
+  run("--name hungry", "sleep 5; x=$(yes abcdefghijklmnop | head -c 30000000); sleep 1000");
+  std::ofstream(cgroup("hungry") / "memory.high") << "8388608" << std::flush;
+  EXPECT_TRUE(until([&] { return !decisions("policy=stalled&container=hungry").empty(); }))
+      << sh("policy explain hungry").text;
+  EXPECT_TRUE(decisions("policy=stalled&container=sated").empty());
+  const std::string scrape = ask("/metrics", GuestAgent::kListen).text;
+  const std::string hungry = inspect("hungry")["Id"], sated = inspect("sated")["Id"];
+  EXPECT_GT(sum_of(scrape, "plimsoll_memory_stall_seconds_total", hungry).value_or(0), 0);
+  EXPECT_GT(sum_of(scrape, "plimsoll_memory_reclaim_stall_seconds_count", hungry).value_or(0), 0);
+  EXPECT_EQ(sum_of(scrape, "plimsoll_memory_stall_seconds_total", sated), 0);
+}
+
 }  // namespace
 }  // namespace plimsoll
