@@ -1,5 +1,6 @@
 #include "bpf/probes.h"
 
+#include <blockio.skel.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <lifecycle.skel.h>
@@ -37,6 +38,7 @@ constexpr std::array kProbes = {
     ProbeInfo{"lifecycle", lifecycle_bpf__elf_bytes, read_lifecycle},
     ProbeInfo{"sched", sched_bpf__elf_bytes, read_sched},
     ProbeInfo{"reclaim", reclaim_bpf__elf_bytes, read_reclaim},
+    ProbeInfo{"blockio", blockio_bpf__elf_bytes, read_blockio},
 };
 
 Result<UniqueFd> make_map(bpf_map_type type, const char* name, std::uint32_t key, std::uint32_t value,

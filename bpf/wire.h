@@ -126,4 +126,37 @@ struct wire_reclaim {
 WIRE_ASSERT(sizeof(struct wire_reclaim) == 8 * (2 * WIRE_STALL_KINDS + 5) + sizeof(struct wire_histogram),
             "wire_reclaim");
 
+/* Map `blockio`, per CPU: a container and a device -> its requests that ended. */
+struct wire_io_key {
+  wire_u64 container;
+  wire_u64 device; /* the disk's, of WIRE_DEVICE */
+};
+WIRE_ASSERT(sizeof(struct wire_io_key) == 16, "wire_io_key");
+/* The topmost bit keeps it apart from cgroup ids. */
+#define WIRE_DEVICE(major, minor) (1ull << 63 | (wire_u64)(major) << 32 | (wire_u32)(minor))
+#define WIRE_DEVICE_MAJOR(device) ((wire_u32)((device) >> 32 & 0x7fffffff))
+#define WIRE_DEVICE_MINOR(device) ((wire_u32)(device))
+
+struct wire_io {
+  wire_u64 bytes;
+  wire_u64 queued; /* nanoseconds until the device was given them, waits of io.max among them */
+  wire_u64 device; /* nanoseconds from then on */
+  struct wire_histogram latency;
+};
+WIRE_ASSERT(sizeof(struct wire_io) == 24 + sizeof(struct wire_histogram), "wire_io");
+
+enum wire_operation {
+  WIRE_IO_READ,
+  WIRE_IO_WRITE,
+  WIRE_IO_OTHER, /* discards and flushes */
+  WIRE_IO_OPERATIONS,
+};
+struct wire_blockio {
+  struct wire_io by[WIRE_IO_OPERATIONS];
+};
+WIRE_ASSERT(sizeof(struct wire_blockio) == WIRE_IO_OPERATIONS * sizeof(struct wire_io), "wire_blockio");
+
+/* Map `devices`: every device that has an entry in `blockio`. */
+#define WIRE_MOST_DEVICES 64
+
 #endif

@@ -6,6 +6,8 @@
 namespace plimsoll::exporters {
 namespace {
 
+using model::DiskIo;
+using model::IoRequests;
 using model::Lifecycle;
 using model::ProbeReadings;
 using model::Scheduling;
@@ -39,6 +41,31 @@ void reclaim_stalls(const Row& row, const Emit& emit) {
   emit({{"kind", "high"}}, value_of(seen.high.spent));
 }
 
+// Of an operation that a disk was never asked for, there is nothing to be said.
+template <typename Out>
+void each_operation(const Row& row, const Out& out) {
+  if (!row.sample->probes.io) return;
+  for (const DiskIo& disk : *row.sample->probes.io) {
+    const auto one = [&](std::string_view operation, const IoRequests& requests) {
+      if (requests.latency.count() != 0) out(disk.device, operation, requests);
+    };
+    one("read", disk.read);
+    one("write", disk.written);
+    one("other", disk.other);
+  }
+}
+template <auto Field>
+void io_counter(const Row& row, const Emit& emit) {
+  each_operation(row, [&](std::string_view device, std::string_view operation, const IoRequests& requests) {
+    emit({{"device", device}, {"operation", operation}}, value_of(requests.*Field));
+  });
+}
+void io_latency(const Row& row, const HistogramEmit& emit) {
+  each_operation(row, [&](std::string_view device, std::string_view operation, const IoRequests& requests) {
+    emit({{"device", device}, {"operation", operation}}, requests.latency);
+  });
+}
+
 using enum Type;
 
 constexpr std::array kProbeFamilies = {
@@ -63,6 +90,13 @@ constexpr std::array kProbeFamilies = {
     ContainerFamily{"plimsoll_memory_reclaimed_pages_total", kCounter,
                     "Pages that its tasks got back meanwhile.",
                     counter<&ProbeReadings::reclaim, &model::Reclaim::pages>},
+    ContainerFamily{"plimsoll_io_queue_seconds_total", kCounter,
+                    "Time that its requests waited until the disk was given them, io.max's waits among them.",
+                    io_counter<&IoRequests::queued>},
+    ContainerFamily{"plimsoll_io_device_seconds_total", kCounter, "Time that the disk took for its requests.",
+                    io_counter<&IoRequests::device>},
+    ContainerFamily{"plimsoll_io_bytes_total", kCounter, "Bytes of its requests that ended.",
+                    io_counter<&IoRequests::bytes>},
 };
 
 constexpr std::array kHistograms = {
@@ -73,6 +107,8 @@ constexpr std::array kHistograms = {
     ContainerHistogram{"plimsoll_memory_reclaim_stall_seconds",
                        "How long its tasks were kept to get memory back, each time.",
                        histogram<&ProbeReadings::reclaim, &model::Reclaim::stalls>},
+    ContainerHistogram{"plimsoll_io_latency_seconds",
+                       "How long its block I/O took, each request from its making to its end.", io_latency},
 };
 
 }  // namespace

@@ -41,7 +41,7 @@ struct Counters {
   std::optional<double> cpu_seconds, periods, throttled_periods, memory;
   std::optional<double> io_read, io_written, io_reads, io_writes, net_received, net_transmitted, forks,
       cpu_stolen, memory_stall;
-  std::optional<model::TimeHistogram> cpu_waits;
+  std::optional<model::TimeHistogram> cpu_waits, io_latency;
 };
 Counters counters_of(const model::Sample& sample);
 Counters counters_of(const model::HostSample& host);

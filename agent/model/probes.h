@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "agent/base/units.h"
 #include "agent/model/container_ref.h"
@@ -25,6 +26,7 @@ struct TimeHistogram {
 
   // What came after `before`, an earlier state of the same histogram.
   TimeHistogram operator-(const TimeHistogram& before) const;
+  TimeHistogram& operator+=(const TimeHistogram& more);
   // The least time that `share` (0..1) of them did not exceed, taken to lie evenly within a slot; 0 of none.
   Nanoseconds percentile(double share) const;
 
@@ -83,11 +85,27 @@ struct Reclaim {
   Nanoseconds spent() const { return memcg.spent + direct.spent + high.spent; }
 };
 
+// Requests of one kind to one disk that ended. A request is what the disk was given: several bios that lie
+// beside each other may be one.
+struct IoRequests {
+  std::uint64_t bytes = 0;
+  Nanoseconds queued{0};  // until the disk was given them, waits of io.max among them
+  Nanoseconds device{0};  // from then on
+  TimeHistogram latency;  // the whole
+};
+struct DiskIo {
+  std::uint32_t major = 0, minor = 0;
+  std::string device;               // "vda", or "8:0" where the name is unknown
+  IoRequests read, written, other;  // other: discards, and flushes, of which the whole latency only is known
+};
+TimeHistogram latency(const std::vector<DiskIo>& disks);  // of all requests
+
 // What the probes have of one container; nullopt where a probe is not up.
 struct ProbeReadings {
   std::optional<Scheduling> scheduling;
   std::optional<Lifecycle> lifecycle;
   std::optional<Reclaim> reclaim;
+  std::optional<std::vector<DiskIo>> io;  // disks that it had requests of
 };
 
 // Something that must not wait for the next tick.

@@ -33,5 +33,23 @@ TEST(ProbeFamilies, AStallHasItsKind) {
     EXPECT_NE(text.find(line), std::string::npos) << line << text;
 }
 
+TEST(ProbeFamilies, IoIsOfADeviceAndAnOperation) {
+  model::DiskIo disk{.major = 254, .minor = 0, .device = "vda"};
+  disk.written = {.bytes = 8192, .queued = 500ms, .device = 1s};
+  disk.written.latency.sum = 1500ms;
+  disk.written.latency.slots[20] = 2;
+  model::ProbeReadings seen;
+  seen.io = {disk};
+  const std::string text = text_of_probes(seen);
+  const std::string labels = "{id=\"/web\",device=\"vda\",operation=\"write\"} ";
+  for (const std::string& line :
+       {"plimsoll_io_bytes_total" + labels + "8192\n", "plimsoll_io_queue_seconds_total" + labels + "0.5\n",
+        "plimsoll_io_device_seconds_total" + labels + "1\n",
+        "plimsoll_io_latency_seconds_sum" + labels + "1.5\n",
+        "plimsoll_io_latency_seconds_count" + labels + "2\n"})
+    EXPECT_NE(text.find(line), std::string::npos) << line << text;
+  EXPECT_EQ(text.find("operation=\"read\""), std::string::npos) << "it was never asked to read";
+}
+
 }  // namespace
 }  // namespace plimsoll::exporters

@@ -29,5 +29,22 @@ TEST(Signal, AMemoryStallIsOfAllKinds) {
   EXPECT_NEAR(stall.value, 0.45, 1e-9);
 }
 
+TEST(Signal, ALatencyIsOfTheRequestsOfAllDisksThatEndedMeanwhile) {
+  model::Sample before, now;
+  EXPECT_EQ(between("io.latency.p99", before, now).unknown, Unknown::kNeedsProbe);
+  model::DiskIo fast, slow;
+  fast.read.latency.slots[5] = 50;   // 16 to 32 us
+  slow.other.latency.slots[20] = 1;  // 0.5 to 1 s
+  before.probes.io = {slow};
+  now.probes.io = {slow, fast};
+  const Reading quick = between("io.latency.p99", before, now);
+  ASSERT_TRUE(quick.known());
+  EXPECT_GT(quick.value, 16e-6);
+  EXPECT_LT(quick.value, 33e-6) << "what was slow was so before";
+  now.probes.io->at(0).other.latency.slots[20] = 3;
+  EXPECT_GT(between("io.latency.p99", before, now).value, 0.5);
+  EXPECT_EQ(between("io.latency.p99", now, now).value, 0) << "no request ended";
+}
+
 }  // namespace
 }  // namespace plimsoll::policies
