@@ -22,7 +22,8 @@ int keep(libbpf_print_level level, const char* format, va_list arguments) {
   return 0;
 }
 
-// The last line that is not libbpf's own frame around the verifier's words.
+// The last line that is not libbpf's own frame around the verifier's words, nor its word that the whole
+// failed too: the line before that names the program.
 std::string reason() {
   std::string best;
   std::size_t begin = 0;
@@ -31,6 +32,7 @@ std::string reason() {
     const std::string line = said.substr(begin, end - begin);
     begin = end + 1;
     if (line.empty() || line.find("-- ") != std::string::npos || line.starts_with("processed ")) continue;
+    if (line.starts_with("libbpf: failed to load object")) continue;
     best = line;
   }
   said.clear();

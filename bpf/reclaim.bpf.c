@@ -25,6 +25,10 @@ struct {
   __type(value, struct stall);
 } stalls SEC(".maps");
 
+/* How many of them are over memory.high. The handler is entered at every return from a switch of CPUs, and left again at
+ * once where nothing is to be done: this says so without a look-up. */
+static volatile __u64 high_now;
+
 static const struct wire_reclaim kNothing;
 
 /* Returns whose it is, 0 where it is nobody's or lies within another. */
@@ -66,6 +70,7 @@ static __always_inline void end(__u64 kind, __u64 pages)
   if (counts) counts->pages += pages;
   if (stall->kind != kind) return;
   if (counts) count(counts, stall, task->tgid);
+  if (kind == WIRE_STALL_HIGH) __sync_fetch_and_add(&high_now, -1);
   bpf_map_delete_elem(&stalls, &pid);
 }
 
@@ -104,6 +109,7 @@ static __always_inline int high_begins(void)
   if (!task->memcg_nr_pages_over_high) return 0;
   __u64 container = begin(task, WIRE_STALL_HIGH);
   if (!container) return 0;
+  __sync_fetch_and_add(&high_now, 1);
   struct wire_reclaim *counts = find_or_begin(&reclaim, &container, &kNothing);
   __u32 zero = 0;
   struct wire_settings *set = bpf_map_lookup_elem(&settings, &zero);
@@ -131,13 +137,13 @@ int BPF_PROG(high_begins___whole)
 SEC("?fexit/__mem_cgroup_handle_over_high")
 int BPF_PROG(high_ends___inner)
 {
-  end(WIRE_STALL_HIGH, 0);
+  if (high_now) end(WIRE_STALL_HIGH, 0);
   return 0;
 }
 
 SEC("?fexit/mem_cgroup_handle_over_high")
 int BPF_PROG(high_ends___whole)
 {
-  end(WIRE_STALL_HIGH, 0);
+  if (high_now) end(WIRE_STALL_HIGH, 0);
   return 0;
 }

@@ -87,6 +87,7 @@ TEST_F(ReclaimTest, EachReclaimAtTheLimitIsCountedOnceAndAsLongAsTheKernelSays) 
       static_cast<unsigned long long>(field("memory.events", "max")),
       static_cast<unsigned long long>(ours.pages), taken, to_seconds(ours.spent()) * 1e3,
       to_seconds(pressure()) * 1e3);
+  print_costs();
   EXPECT_GT(ours.memcg.episodes, 0U);
   EXPECT_EQ(ours.memcg.episodes, field("memory.events", "max"));
   EXPECT_EQ(ours.stalls.count(), ours.memcg.episodes);

@@ -4,6 +4,7 @@
 
 #include <signal.h>
 
+#include <cstdio>
 #include <functional>
 #include <sstream>
 
@@ -46,6 +47,15 @@ class WorkTest : public ProbesTest {
   static void end(pid_t child) {
     ::kill(child, SIGKILL);
     wait_for(child);
+  }
+  // What an event cost, where the guest was told to measure it (sysctl kernel.bpf_stats_enabled).
+  void print_costs() const {
+    for (const model::ProbeState& probe : probes_->states()) {
+      if (probe.runs == 0) continue;
+      std::printf("%s: %.0f ns an event, %llu events, %llu missed\n", probe.name.c_str(),
+                  static_cast<double>(probe.spent.count()) / static_cast<double>(probe.runs),
+                  static_cast<unsigned long long>(probe.runs), static_cast<unsigned long long>(probe.missed));
+    }
   }
   // Of a control file of "KEY VALUE" lines.
   std::uint64_t field(const std::string& file, const std::string& key) const {
