@@ -98,7 +98,7 @@ TEST_F(ProbesVm, APolicySeesWhoIsHeldUpOverMemoryHigh) {
       "  select: {names: [hungry, sated]}\n  rules:\n    - name: stalled\n      when: memory.stall > 0.05\n"
       "      then: [{notify: \"{{memory.stall}}\"}]\n      cooldown: 1h\n");
   run("--name sated", "x=$(yes abcdefghijklmnop | head -c 30000000); sleep 1000");
-  run("--name hungry", "sleep 5; x=$(yes abcdefghijklmnop | head -c 30000000); sleep 1000");
+  run("--name hungry", "while :; do x=$(yes abcdefghijklmnop | head -c 30000000); done");
   std::ofstream(cgroup("hungry") / "memory.high") << "8388608" << std::flush;
   EXPECT_TRUE(until([&] { return !decisions("policy=stalled&container=hungry").empty(); }))
       << sh("policy explain hungry").text;
@@ -129,7 +129,7 @@ TEST_F(ProbesVm, APolicySeesASlowDisk) {
   EXPECT_NE(scrape.find("device=\"nullb0\",operation=\"read\""), std::string::npos);
   const double reads = sum_of(scrape, "plimsoll_io_latency_seconds_count", id).value_or(0);
   EXPECT_GT(reads, 0);
-  EXPECT_EQ(sum_of(scrape, "plimsoll_io_bytes_total", id), reads * 4096);
+  EXPECT_GE(sum_of(scrape, "plimsoll_io_bytes_total", id).value_or(0), reads * 4096);
   EXPECT_GE(sum_of(scrape, "plimsoll_io_device_seconds_total", id).value_or(0), reads * 0.02);
   EXPECT_EQ(std::system("rmmod null_blk"), 0);
 }
