@@ -37,9 +37,9 @@ int read_disk(std::size_t bytes) {
 }
 
 // Memory that cannot be taken back.
-int fill(std::size_t bytes) {
-  auto* memory =
-      static_cast<char*>(::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+int fill(std::size_t bytes, int how = 0) {
+  auto* memory = static_cast<char*>(
+      ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | how, -1, 0));
   if (memory == MAP_FAILED) return 1;
   for (std::size_t at = 0; at < bytes; at += 4096) memory[at] = 1;
   while (true) ::pause();
@@ -132,6 +132,18 @@ TEST_F(ReclaimTest, WhoIsOverTheLineIsHeldUpAndItsNeighbourIsNot) {
     std::error_code error;
     return fs::remove(neighbour, error);
   }));
+}
+
+// Newer kernels hold up who takes much in one system call within it.
+TEST_F(ReclaimTest, WhoTakesAllAtOnceIsHeldUpToo) {
+  write(folder_ / "memory.high", std::to_string(8 * kMiB));
+  const pid_t busy = begin(folder_, [] {
+    stay_on_one_cpu();
+    return fill(16 * kMiB, MAP_POPULATE);
+  });
+  ASSERT_TRUE(vm_test::eventually([&] { return seen().high.spent > 1s; }));
+  end(busy);
+  EXPECT_NEAR(to_seconds(seen().spent()), to_seconds(pressure()), 0.1 * to_seconds(pressure()));
 }
 
 TEST_F(ReclaimTest, TheFirstThatIsHeldUpIsToldAtOnceAndOnceAWindow) {
