@@ -103,6 +103,7 @@ static __always_inline struct wire_io *counts_of(struct request *request, __u64 
   struct wire_io_key key = {.container = container, .device = WIRE_DEVICE(disk->major, disk->first_minor)};
   struct wire_blockio *counts = bpf_map_lookup_elem(&blockio, &key);
   if (!counts) {
+    if (!bpf_map_lookup_elem(&containers, &container)) return 0; /* forgotten since it was issued */
     __u8 yes = 1;
     if (bpf_map_update_elem(&devices, &key.device, &yes, BPF_ANY)) {
       count_lost(WIRE_LOST_MAP_FULL);

@@ -10,11 +10,11 @@ model::IoRequests requests(const wire_io& wire) {
 
 }  // namespace
 
-void read_blockio(const Object& object, model::CgroupId id, int cpus, model::ProbeReadings& out) {
+void read_blockio(const Object& object, const Place& place, int cpus, model::ProbeReadings& out) {
   auto& disks = out.io.emplace();
   const int map = object.map("blockio");
   for (const auto device : keys_of<wire_u64>(object.map("devices"))) {
-    const auto counts = read_entry<wire_blockio>(map, wire_io_key{id.inode, device}, cpus);
+    const auto counts = read_entry<wire_blockio>(map, wire_io_key{place.id.inode, device}, cpus);
     if (!counts) continue;
     disks.push_back({.major = WIRE_DEVICE_MAJOR(device),
                      .minor = WIRE_DEVICE_MINOR(device),

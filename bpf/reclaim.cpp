@@ -3,8 +3,8 @@
 
 namespace plimsoll::bpf {
 
-void read_reclaim(const Object& object, model::CgroupId id, int cpus, model::ProbeReadings& out) {
-  const auto counts = read_sum<wire_reclaim>(object.map("reclaim"), id.inode, cpus);
+void read_reclaim(const Object& object, const Place& place, int cpus, model::ProbeReadings& out) {
+  const auto counts = read_sum<wire_reclaim>(object.map("reclaim"), place.id.inode, cpus);
   const auto of = [&](wire_stall kind) {
     return model::Stalls{counts.episodes[kind], nanoseconds(counts.nanoseconds[kind])};
   };

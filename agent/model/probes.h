@@ -70,6 +70,13 @@ struct Scheduling {
   TimeHistogram waits;    // from runnable to running
 };
 
+// Each time that the CPU quota of a container, or of a cgroup below it, was used up and its tasks were held
+// up. Each CPU's run queue is for itself: two CPUs held up for 10 ms are two episodes of 10 ms, as in
+// cpu.stat's throttled_usec.
+struct Throttling {
+  TimeHistogram episodes;
+};
+
 // Its tasks' stalls for memory, of one kind.
 struct Stalls {
   std::uint64_t episodes = 0;
@@ -103,6 +110,7 @@ TimeHistogram latency(const std::vector<DiskIo>& disks);  // of all requests
 // What the probes have of one container; nullopt where a probe is not up.
 struct ProbeReadings {
   std::optional<Scheduling> scheduling;
+  std::optional<Throttling> throttling;
   std::optional<Lifecycle> lifecycle;
   std::optional<Reclaim> reclaim;
   std::optional<std::vector<DiskIo>> io;  // disks that it had requests of
@@ -128,6 +136,7 @@ struct Interference {
     kContainer,  // `aggressor`, which may be the victim itself
     kHost,       // tasks in no container
     kIdle,       // nobody: the CPU had yet to wake up
+    kQuota,      // nobody: the quota of the victim's cgroup, or of one above or below, was used up
     kUnknown,    // longer ago than is remembered
   };
   CgroupId victim;
