@@ -1,7 +1,10 @@
 // Each probe on a real kernel, against what a workload knows of itself. Needs CAP_BPF and CAP_PERFMON.
 #include <bpf/bpf.h>
 #include <gtest/gtest.h>
+#include <linux/capability.h>
+#include <signal.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -139,6 +142,52 @@ TEST_F(ProbesTest, NothingIsLeftInTheKernel) {
   EXPECT_GT(loaded("forked"), 0);
   probes_.reset();
   EXPECT_TRUE(vm_test::eventually([] { return loaded("forked") == 0; }));
+}
+
+TEST_F(ProbesTest, NothingIsLeftOfOneThatIsKilled) {
+  probes_.reset();
+  ASSERT_TRUE(vm_test::eventually([] { return loaded("forked") == 0; }));
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const auto probes = Probes::open({});
+    while (true) ::pause();
+  }
+  ASSERT_TRUE(vm_test::eventually([] { return loaded("forked") > 0; }));
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+  EXPECT_TRUE(vm_test::eventually([] { return loaded("forked") == 0; }));
+}
+
+// Leaves this process with these capabilities only; root's number gives no others while it makes no new
+// program.
+bool keep_only(std::initializer_list<int> capabilities) {
+  __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  std::array<__user_cap_data_struct, 2> data{};
+  for (const int one : capabilities) {
+    auto& half = data[static_cast<std::size_t>(one) / 32];
+    half.effective |= 1U << (one % 32);
+    half.permitted = half.effective;
+  }
+  return ::syscall(SYS_capset, &header, data.data()) == 0;
+}
+
+TEST_F(ProbesTest, ThreeCapabilitiesAreEnough) {
+  probes_.reset();
+  const pid_t child = ::fork();
+  if (child == 0) {
+    if (!keep_only({CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN})) ::_exit(100);
+    int down = 0;
+    for (const model::ProbeState& one : Probes::open({.on = {"all"}})->states()) {
+      if (one.up) continue;
+      ++down;
+      std::fprintf(stderr, "%s: %s\n", one.name.c_str(), one.why.c_str());
+    }
+    ::_exit(down);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  EXPECT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 
 TEST_F(ProbesTest, OneThatIsSwitchedOffSaysSo) {
