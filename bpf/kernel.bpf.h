@@ -89,10 +89,6 @@ struct task_struct {
   unsigned int memcg_nr_pages_over_high; /* charged while over memory.high, and not yet paid for */
 } CORE;
 
-struct cgroup_subsys_state {
-  struct cgroup* cgroup;
-} CORE;
-
 struct blkcg {
   struct cgroup_subsys_state css;
 } CORE;
