@@ -12,6 +12,7 @@ namespace plimsoll::bpf {
 
 void read_lifecycle(const Object& object, model::CgroupId id, int cpus, model::ProbeReadings& out);
 void read_sched(const Object& object, model::CgroupId id, int cpus, model::ProbeReadings& out);
+void read_oom(const Object& object, model::CgroupId id, int cpus, model::ProbeReadings& out);
 // The whole matrix.
 std::vector<model::Interference> read_interference(const Object& object, int cpus);
 

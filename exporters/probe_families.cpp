@@ -31,6 +31,12 @@ void process_ends(const Row& row, const Emit& emit) {
   emit({{"how", "signal"}}, value_of(seen.signals));
 }
 
+void oom_kills(const Row& row, const Emit& emit) {
+  if (!row.sample->probes.oom) return;
+  emit({{"constraint", "memcg"}}, value_of(row.sample->probes.oom->memcg));
+  emit({{"constraint", "global"}}, value_of(row.sample->probes.oom->global));
+}
+
 using enum Type;
 
 constexpr std::array kProbeFamilies = {
@@ -46,6 +52,9 @@ constexpr std::array kProbeFamilies = {
     ContainerFamily{"plimsoll_task_attaches_total", kCounter,
                     "Processes and threads that were moved in from another cgroup.",
                     counter<&ProbeReadings::lifecycle, &Lifecycle::attaches>},
+    ContainerFamily{"plimsoll_oom_kills_total", kCounter,
+                    "Processes killed for lack of memory, by what ran out: a cgroup's limit, or the machine.",
+                    oom_kills},
     ContainerFamily{"plimsoll_process_ends_total", kCounter, "Processes ended, by how.", process_ends},
 };
 

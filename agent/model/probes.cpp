@@ -31,6 +31,8 @@ std::string_view to_string(ProbeAlarm::Why why) {
   switch (why) {
     case ProbeAlarm::Why::kForkBurst:
       return "fork burst";
+    case ProbeAlarm::Why::kOomKill:
+      return "OOM kill";
   }
   return "";
 }

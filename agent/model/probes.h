@@ -66,21 +66,29 @@ struct Scheduling {
   TimeHistogram waits;    // from runnable to running
 };
 
+// Processes of a container that the kernel killed for want of memory.
+struct OomKills {
+  std::uint64_t memcg = 0;   // the limit of a cgroup was reached: the container's, or one above or below it
+  std::uint64_t global = 0;  // the machine had no more
+};
+
 // What the probes have of one container; nullopt where a probe is not up.
 struct ProbeReadings {
   std::optional<Scheduling> scheduling;
   std::optional<Lifecycle> lifecycle;
+  std::optional<OomKills> oom;
 };
 
 // Something that must not wait for the next tick.
 struct ProbeAlarm {
   enum class Why {
     kForkBurst,  // processes begun faster than any honest program does
+    kOomKill,    // the kernel killed a process of it for want of memory
   };
   CgroupId container;
   Why why{};
   Nanoseconds when{0};  // CLOCK_MONOTONIC
-  int pid = 0;          // of the process that did it; 0: none in particular
+  int pid = 0;          // of the process that did it, or that it was done to; 0: none in particular
 };
 std::string_view to_string(ProbeAlarm::Why why);  // "fork burst"
 
