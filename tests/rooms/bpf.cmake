@@ -1,3 +1,4 @@
+plimsoll_unit_test(bpf LINK plimsoll_bpf)
 # Run in the guest: tests/vm/vm tests/vm/run-suite PRESET vm_bpf.
 file(GLOB bpf_tests CONFIGURE_DEPENDS vm/bpf_*test.cpp)
 add_executable(vm_bpf ${bpf_tests})

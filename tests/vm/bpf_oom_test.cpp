@@ -1,15 +1,10 @@
 // The probe `oom`, against what the kernel counts and what processes say of themselves. Needs CAP_BPF and
 // CAP_PERFMON, and the memory controller.
-#include <signal.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
-
 #include <algorithm>
-#include <cstring>
-#include <map>
 #include <vector>
 
 #include "tests/vm/bpf_fixture.h"
+#include "tests/vm/eaters.h"
 
 namespace plimsoll::bpf {
 namespace {
@@ -18,28 +13,10 @@ constexpr std::uint64_t kMiB = 1 << 20;
 // What a process touches between telling and being killed.
 constexpr double kMargin = 32 * 4096;
 
-void write(const fs::path& file, const std::string& text) {
-  std::ofstream out(file);
-  out << text << std::flush;
-  EXPECT_TRUE(out) << file << " < " << text;
-}
-
-std::uint64_t field(const fs::path& file, const std::string& wanted) {
-  std::ifstream in(file);
-  std::string word;
-  for (std::uint64_t value = 0; in >> word;) {
-    if (word == wanted && in >> value) return value;
-  }
-  return 0;
-}
+using vm_test::Eater;
 
 class OomTest : public ProbesTest {
  protected:
-  struct Eater {
-    pid_t pid = -1;
-    std::uint64_t anon = 0;  // bytes, by its own page tables, when it had eaten
-  };
-
   void SetUp() override {
     ProbesTest::SetUp();
     for (const model::ProbeState& probe : probes_->states()) {
@@ -49,8 +26,7 @@ class OomTest : public ProbesTest {
     write(folder_.parent_path() / "cgroup.subtree_control", "+memory");
   }
   void TearDown() override {
-    for (const auto& [pid, there] : living_) ::kill(pid, SIGKILL);
-    for (const auto& [pid, there] : living_) ::waitpid(pid, nullptr, 0);
+    eaters_.end();
     std::vector<fs::path> below;
     for (const auto& entry : fs::directory_iterator(folder_))
       if (entry.is_directory()) below.push_back(entry.path());
@@ -67,27 +43,12 @@ class OomTest : public ProbesTest {
     if (fs::exists(folder / "memory.swap.max")) write(folder / "memory.swap.max", "0");
   }
 
-  // A process of that name that fills so much memory, says so, and stays. It returns when it has said so, or
-  // is dead.
+  static void write(const fs::path& file, const std::string& text) { vm_test::Eaters::write(file, text); }
   Eater eat(const fs::path& folder, const char* name, std::uint64_t bytes, int score_adj = 0) {
-    std::array<int, 2> ends{};
-    EXPECT_EQ(::pipe(ends.data()), 0);
-    Eater one{::fork(), 0};
-    if (one.pid == 0) {
-      write(folder / "cgroup.procs", std::to_string(::getpid()));
-      write("/proc/self/oom_score_adj", std::to_string(score_adj));
-      ::prctl(PR_SET_NAME, name);
-      void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-      std::memset(memory, 1, bytes);
-      const std::uint64_t told = field("/proc/self/smaps_rollup", "Anonymous:") << 10;
-      if (::write(ends[1], &told, sizeof told) != sizeof told) ::_exit(1);
-      while (true) ::pause();
-    }
-    ::close(ends[1]);
-    living_[one.pid] = true;
-    [[maybe_unused]] const auto got = ::read(ends[0], &one.anon, sizeof one.anon);
-    ::close(ends[0]);
-    return one;
+    return eaters_.eat(folder, name, bytes, score_adj);
+  }
+  static std::uint64_t kernels_count(const fs::path& folder) {
+    return vm_test::Eaters::field(folder / "memory.events", "oom_kill");
   }
 
   std::vector<model::OomKill> kills() {
@@ -100,7 +61,7 @@ class OomTest : public ProbesTest {
     return folder.string().substr(cgroup_mount().size());
   }
 
-  std::map<pid_t, bool> living_;
+  vm_test::Eaters eaters_;
   std::vector<model::ProbeAlarm> alarms_;
 };
 
@@ -235,7 +196,7 @@ TEST_F(OomTest, AGroupIsOneKillWithAllItsVictims) {
   std::ranges::sort(named);
   std::ranges::sort(pids);
   EXPECT_EQ(named, pids);
-  EXPECT_EQ(field(folder_ / "memory.events", "oom_kill"), 5U);
+  EXPECT_EQ(kernels_count(folder_), 5U);
   EXPECT_EQ(probes_->read(id()).oom->memcg, 5U);
 }
 
@@ -247,7 +208,7 @@ TEST_F(OomTest, AsManyAsTheKernelCounts) {
     eat(folder_, "one", 64 * kMiB);
     for (const auto& kill : kills()) victims += kill.victims.size();
   }
-  const std::uint64_t kernels = field(folder_ / "memory.events", "oom_kill");
+  const std::uint64_t kernels = kernels_count(folder_);
   EXPECT_GE(kernels, 25U);
   EXPECT_EQ(victims, kernels);
   EXPECT_EQ(alarms_.size(), kernels);
