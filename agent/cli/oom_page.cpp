@@ -165,10 +165,12 @@ std::string history(const json& post_mortem) {
   std::string out =
       fmt::format("Memory of {} in the minute before (# usage, - memory.max), in MiB:\n", whose) + graph;
   out += fmt::format(
-      "The last sample, {} before the kill: usage {}, working set {}, anon {}, file {}, swap {}{}\n",
+      "The last sample, {} before the kill: usage {}, working set {}, anon {}, file {} (of it tmpfs and "
+      "shared {}), swap {}{}\n",
       span(real(last, "seconds_before")), mebibytes(member(last, "usage_bytes")),
       mebibytes(member(last, "working_set_bytes")), mebibytes(member(last, "anon_bytes")),
-      mebibytes(member(last, "file_bytes")), mebibytes(member(last, "swap_bytes")),
+      mebibytes(member(last, "file_bytes")), mebibytes(member(last, "shmem_bytes")),
+      mebibytes(member(last, "swap_bytes")),
       some.is_number() ? fmt::format(", pressure {:.0f}%", some.get<double>()) : "");
   return out;
 }

@@ -78,6 +78,7 @@ json moment_json(const model::MemoryMoment& moment, BootTime killed) {
           {"usage_bytes", number(moment.usage)},
           {"anon_bytes", number(moment.anon)},
           {"file_bytes", number(moment.file)},
+          {"shmem_bytes", number(moment.shmem)},
           {"swap_bytes", number(moment.swap)},
           {"working_set_bytes", number(moment.working_set)},
           {"max_bytes", number(moment.max)},

@@ -18,17 +18,15 @@ model::PostMortem post_mortem(model::OomKill kill, const model::Snapshot& now,
 
 // {id, when, constraint, kills, untold, container: {id, name, image, pod, namespace, cgroup} or null,
 //  ran_out: {cgroup, cgroup_id, container, container_id, usage_bytes, max_bytes, high_bytes, swap_bytes,
-//  swap_max_bytes,
-//            total_bytes},
+//            swap_max_bytes, total_bytes},
 //  asked_by: PROCESS + {cgroup, order, gfp}, victims: [PROCESS + {cgroup}],
 //  processes: {looked_seconds_before, considered, top: [PROCESS]},
-//  before: [{seconds_before, usage_bytes, anon_bytes, file_bytes, swap_bytes, working_set_bytes, max_bytes,
-//  high_bytes,
-//            pressure_some_10s, pressure_full_10s}]}
-// PROCESS: {pid, tid, uid, comm, container, container_id, resident_bytes, anon_bytes, file_bytes,
-// shmem_bytes,
-//           swap_bytes, page_tables_bytes, virtual_bytes, oom_score_adj}.
-// Null: not known, not there, or no limit; pressures are percent.
+//  before: [{seconds_before, {usage,anon,file,shmem,swap,working_set,max,high}_bytes, pressure_some_10s,
+//            pressure_full_10s}]}
+// PROCESS: {pid, tid, uid, comm, container, container_id,
+//           {resident,anon,file,shmem,swap,page_tables,virtual}_bytes, oom_score_adj}.
+// Null: not known, not there, or no limit; pressures are percent. `file` has `shmem` in it in `before`, as in
+// memory.stat, and not in PROCESS.
 nlohmann::json post_mortem_json(const model::PostMortem& one);
 
 // For the log: "OOM kill: java (pid 4242) of web-1, 251.3MiB; memory.max of /a/b ran out".

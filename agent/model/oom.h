@@ -72,7 +72,7 @@ struct OomKill {
 // A container's memory at one tick.
 struct MemoryMoment {
   BootTime taken;
-  std::optional<Bytes> usage, anon, file, swap, working_set;
+  std::optional<Bytes> usage, anon, file, shmem, swap, working_set;  // shmem is part of file
   std::optional<Bound<Bytes>> max, high;
   std::optional<float> pressure_some, pressure_full;  // avg10, percent
 };

@@ -37,15 +37,17 @@ std::optional<float> share(float value) {
 MemoryHistory::Moment MemoryHistory::moment_of(const model::Sample& sample) {
   const model::Memory& memory = sample.memory;
   const auto& pressure = sample.pressure.memory;
-  std::optional<Bytes> anon, file;
+  std::optional<Bytes> anon, file, shmem;
   if (memory.stat) {
     anon = memory.stat->anon;
     file = memory.stat->file;
+    shmem = memory.stat->shmem;
   }
   return {.taken = sample.taken,
           .usage = packed(memory.current),
           .anon = packed(anon),
           .file = packed(file),
+          .shmem = packed(shmem),
           .swap = packed(memory.swap_current),
           .working_set = packed(model::working_set(memory)),
           .max = packed(sample.limits.memory_max),
@@ -59,6 +61,7 @@ model::MemoryMoment MemoryHistory::told(const Moment& moment) {
           .usage = bytes(moment.usage),
           .anon = bytes(moment.anon),
           .file = bytes(moment.file),
+          .shmem = bytes(moment.shmem),
           .swap = bytes(moment.swap),
           .working_set = bytes(moment.working_set),
           .max = limit(moment.max),

@@ -29,7 +29,7 @@ class MemoryHistory {
   // less: no limit.
   struct Moment {
     BootTime taken;
-    std::uint32_t usage, anon, file, swap, working_set, max, high;
+    std::uint32_t usage, anon, file, shmem, swap, working_set, max, high;
     float pressure_some, pressure_full;  // below 0: not known
   };
   static_assert(sizeof(Moment) == 48);

@@ -94,6 +94,7 @@ TEST_F(OomVm, APostMortemTellsAllOfIt) {
     EXPECT_EQ(moment["max_bytes"], 64 * kMiB);
     EXPECT_LE(moment["usage_bytes"], 64 * kMiB);
     EXPECT_TRUE(moment["anon_bytes"].is_number());
+    EXPECT_TRUE(moment["shmem_bytes"].is_number());
     EXPECT_TRUE(moment["working_set_bytes"].is_number());
   }
   EXPECT_TRUE(until([&] { return decisions("policy=ooms").size() == 1; }));

@@ -213,6 +213,14 @@ TEST_F(OomTest, AsManyAsTheKernelCounts) {
   EXPECT_EQ(victims, kernels);
   EXPECT_EQ(alarms_.size(), kernels);
   EXPECT_EQ(probes_->read(id()).oom->memcg, kernels);
+  // Known where kernel.bpf_stats_enabled is 1.
+  for (const model::ProbeState& probe : probes_->states()) {
+    if (probe.name == "oom" && probe.runs != 0)
+      std::printf("%.0f us a kill, %.0f ns a run, %.1f runs a kill\n",
+                  static_cast<double>(probe.spent.count()) / static_cast<double>(kernels) / 1e3,
+                  static_cast<double>(probe.spent.count()) / static_cast<double>(probe.runs),
+                  static_cast<double>(probe.runs) / static_cast<double>(kernels));
+  }
 }
 
 // The machine's own: SysRq f asks for one kill, as if there were no memory left.

@@ -33,6 +33,7 @@ json post_mortem() {
                       {"usage_bytes", usage * kMiB},
                       {"anon_bytes", usage * kMiB - kMiB},
                       {"file_bytes", kMiB},
+                      {"shmem_bytes", kMiB / 4},
                       {"swap_bytes", 0},
                       {"working_set_bytes", usage * kMiB},
                       {"max_bytes", 64 * kMiB},
