@@ -228,8 +228,11 @@ void Loop::events() {
 
 // After the decisions: they are urgent, this is not.
 void Loop::record_ooms() {
-  for (model::OomKill& kill : parts_.watcher.take_ooms()) {
-    auto one = post_mortem(std::move(kill), *parts_.watcher.snapshot(), memory_history_);
+  std::vector<model::OomKill> kills = parts_.watcher.take_ooms();
+  if (kills.empty()) return;
+  const auto now = parts_.watcher.snapshot();
+  for (model::OomKill& kill : kills) {
+    auto one = post_mortem(std::move(kill), *now, memory_history_);
     log::warning(summary_line(one));
     if (parts_.ooms == nullptr) continue;
     one.id = parts_.ooms->next_id();

@@ -1,6 +1,8 @@
 // OOM kills, from the kernel to the post-mortem that a person reads.
 #include <algorithm>
 
+#include "agent/base/rfc3339.h"
+#include "agent/base/units.h"
 #include "tests/vm/agent_fixture.h"
 #include "tests/vm/eaters.h"
 
@@ -97,7 +99,12 @@ TEST_F(OomVm, APostMortemTellsAllOfIt) {
     EXPECT_TRUE(moment["shmem_bytes"].is_number());
     EXPECT_TRUE(moment["working_set_bytes"].is_number());
   }
-  EXPECT_TRUE(until([&] { return decisions("policy=ooms").size() == 1; }));
+  ASSERT_TRUE(until([&] { return decisions("policy=ooms").size() == 1; }));
+  const auto killed = parse_rfc3339(one["when"].get<std::string>());
+  const auto decided = parse_rfc3339(decisions("policy=ooms")[0]["when"].get<std::string>());
+  ASSERT_TRUE(killed && decided);
+  EXPECT_GE(*decided, *killed);
+  std::printf("decided %s after the kill\n", format_duration(*decided - *killed).c_str());
   const std::string id = inspect("crowded")["Id"];
   EXPECT_TRUE(until([&] { return kills_metric(id, "memcg") == 1; }));
   EXPECT_EQ(kills_metric(id, "global"), 0);
