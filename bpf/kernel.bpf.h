@@ -52,23 +52,31 @@ struct signal_struct {
 } CORE;
 
 struct sched_info {
+  unsigned long long last_arrival; /* rq->clock when it last got a CPU */
   unsigned long long last_queued; /* rq->clock when it became runnable; 0: it is not, or it runs */
 } CORE;
 
 struct rq {
   __u64 clock; /* nanoseconds, of this CPU only */
-} CORE;
-
-struct cfs_rq {
-  struct rq* rq;
-} CORE;
-
-struct sched_entity {
-  struct cfs_rq* cfs_rq;
+  int cpu;
 } CORE;
 
 struct cgroup_subsys_state {
   struct cgroup* cgroup;
+} CORE;
+
+struct task_group {
+  struct cgroup_subsys_state css;
+} CORE;
+
+struct cfs_rq {
+  struct rq* rq;
+  struct task_group* tg;
+  __u64 throttled_clock; /* when it was throttled, in rq->clock; 0: it was not, or had nobody to run (since 6.5) */
+} CORE;
+
+struct sched_entity {
+  struct cfs_rq* cfs_rq;
 } CORE;
 
 struct page_counter {
@@ -129,7 +137,10 @@ struct cred {
   kuid_t uid;
 } CORE;
 
+#define ON_ITS_WAY 2
+
 struct task_struct {
+  int on_rq; /* ON_ITS_WAY: from one run queue to another */
   int pid;
   int tgid;
   int exit_code;

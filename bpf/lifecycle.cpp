@@ -3,8 +3,8 @@
 
 namespace plimsoll::bpf {
 
-void read_lifecycle(const Object& object, model::CgroupId id, int cpus, model::ProbeReadings& out) {
-  const auto counts = read_sum<wire_lifecycle>(object.map("lifecycle"), id.inode, cpus);
+void read_lifecycle(const Object& object, const Place& place, int cpus, model::ProbeReadings& out) {
+  const auto counts = read_sum<wire_lifecycle>(object.map("lifecycle"), place.id.inode, cpus);
   out.lifecycle = model::Lifecycle{.forks = counts.forks,
                                    .threads = counts.threads,
                                    .execs = counts.execs,

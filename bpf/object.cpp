@@ -51,6 +51,11 @@ std::unexpected<Error> refused(const std::string& doing, int number) {
 
 bool by_container(const bpf_map* map) { return bpf_map__type(map) == BPF_MAP_TYPE_PERCPU_HASH; }
 
+// Other arrays have one entry, or one for each reason.
+bool by_slot(const bpf_map* map) {
+  return bpf_map__type(map) == BPF_MAP_TYPE_PERCPU_ARRAY && bpf_map__max_entries(map) >= 4096;
+}
+
 // Entries of which one of the first two words of the key, or its only one, is the container.
 void take_out(int map, std::size_t key_words, std::uint64_t container) {
   if (key_words == 1) {
@@ -91,6 +96,9 @@ Result<std::unique_ptr<Object>> Object::load(const ObjectSource& source, std::sp
     } else if (by_container(map)) {
       const bool wide = bpf_map__key_size(map) > sizeof(std::uint64_t);
       code = bpf_map__set_max_entries(map, wide ? room.cells : room.containers);
+    } else if (by_slot(map)) {
+      code = bpf_map__set_max_entries(map, room.containers);
+      made->by_slot_.push_back(map);
     }
     if (code != 0) return refused("prepare the BPF map " + name + " of " + source.name, code);
   }
@@ -124,6 +132,14 @@ void Object::forget(std::uint64_t container) {
   bpf_object__for_each_map(map, object_.get()) {
     if (by_container(map))
       take_out(bpf_map__fd(map), bpf_map__key_size(map) / sizeof(std::uint64_t), container);
+  }
+}
+
+void Object::clear(std::uint32_t slot, int cpus) {
+  for (const bpf_map* map : by_slot_) {
+    const std::size_t padded = (bpf_map__value_size(map) + 7) / 8 * 8;
+    const std::vector<char> nothing(static_cast<std::size_t>(cpus) * padded);
+    bpf_map_update_elem(bpf_map__fd(map), &slot, nothing.data(), BPF_ANY);
   }
 }
 

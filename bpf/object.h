@@ -11,6 +11,7 @@
 #include "agent/base/result.h"
 #include "agent/base/units.h"
 
+struct bpf_map;
 struct bpf_object;
 struct bpf_link;
 
@@ -34,7 +35,7 @@ struct RunTime {
 };
 
 // How much its maps have room for. The maps meant are per-CPU hashes, whose keys are 64-bit cgroup ids of
-// containers, or begin with one or two of them.
+// containers, or begin with one or two of them; and per-CPU arrays with a slot for each container.
 struct Room {
   std::uint32_t containers;  // of maps keyed by a container
   std::uint32_t cells;       // of maps keyed by a container and something else
@@ -54,6 +55,8 @@ class Object {
   int map(const char* name) const;  // its descriptor, which stays the object's; -1: there is none
   // Takes out all entries that are of this container: it is gone.
   void forget(std::uint64_t container);
+  // This slot is a new container's: what is left there of another one is taken out.
+  void clear(std::uint32_t slot, int cpus);
   RunTime run_time() const;
 
  private:
@@ -67,6 +70,7 @@ class Object {
     void operator()(bpf_link* link) const;
   };
   std::unique_ptr<bpf_object, CloseObject> object_;
+  std::vector<const bpf_map*> by_slot_;
   std::vector<std::unique_ptr<bpf_link, CloseLink>> links_;
 };
 

@@ -35,8 +35,8 @@ bool fits_a_pid(std::uint32_t pid) { return pid <= std::uint32_t{std::numeric_li
 
 }  // namespace
 
-void read_oom(const Object& object, model::CgroupId id, int cpus, model::ProbeReadings& out) {
-  const auto counts = read_sum<wire_oom_kills>(object.map("oom"), id.inode, cpus);
+void read_oom(const Object& object, const Place& place, int cpus, model::ProbeReadings& out) {
+  const auto counts = read_sum<wire_oom_kills>(object.map("oom"), place.id.inode, cpus);
   out.oom = model::OomKills{.memcg = counts.memcg, .global = counts.global};
 }
 

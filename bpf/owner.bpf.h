@@ -12,7 +12,7 @@ struct {
   __uint(type, BPF_MAP_TYPE_HASH);
   __uint(max_entries, 4096); /* set anew before the load */
   __type(key, __u64);
-  __type(value, __u8);
+  __type(value, __u32);
 } containers SEC(".maps");
 
 struct {
@@ -54,8 +54,8 @@ static __always_inline void count_lost(__u32 why) {
 }
 
 /* Once for each cgroup and epoch. */
-static __noinline __u64 find_owner(struct cgroup* cgroup, __u64 id, __u32 now) {
-  struct wire_owner found = {.epoch = now};
+static __noinline int find_owner(struct cgroup* cgroup, __u64 id, struct wire_owner* found) {
+  if (!found) return 0;
   void* ancestors = (void*)cgroup + bpf_core_field_offset(struct cgroup, ancestors);
   int level = BPF_CORE_READ(cgroup, level);
   for (int i = 0; i < DEEPEST; ++i) {
@@ -64,23 +64,34 @@ static __noinline __u64 find_owner(struct cgroup* cgroup, __u64 id, __u32 now) {
     if (at <= 0) break;
     if (bpf_probe_read_kernel(&above, sizeof(above), ancestors + at * sizeof(above))) break;
     __u64 above_id = BPF_CORE_READ(above, kn, id);
-    if (bpf_map_lookup_elem(&containers, &above_id)) {
-      found.container = above_id;
+    __u32* slot = bpf_map_lookup_elem(&containers, &above_id);
+    if (slot) {
+      found->container = above_id;
+      found->slot = *slot;
       break;
     }
   }
-  bpf_map_update_elem(&owners, &id, &found, BPF_ANY);
-  return found.container;
+  bpf_map_update_elem(&owners, &id, found, BPF_ANY);
+  return 0;
 }
 
-static __always_inline __u64 owner_of_cgroup(struct cgroup* cgroup) {
+static __always_inline __u32 epoch_now(void) {
   __u32 zero = 0;
   __u32* now = bpf_map_lookup_elem(&epoch, &zero);
-  __u64 id = cgroup->kn->id;
+  return now ? *now : 0;
+}
+
+static __always_inline struct wire_owner find_whose(struct cgroup* cgroup, __u64 id, __u32 now) {
   struct wire_owner* known = bpf_map_lookup_elem(&owners, &id);
-  if (!now) return 0;
-  if (known && known->epoch == *now) return known->container;
-  return find_owner(cgroup, id, *now);
+  if (known && known->epoch == now) return *known;
+  struct wire_owner found = {.epoch = now};
+  find_owner(cgroup, id, &found);
+  return found;
+}
+
+/* The container's id; 0: nobody's. */
+static __always_inline __u64 owner_of_cgroup(struct cgroup* cgroup) {
+  return find_whose(cgroup, cgroup->kn->id, epoch_now()).container;
 }
 
 /* The value of `key`, begun as `nothing` where there is none; null, and counted as lost, where there is no

@@ -5,6 +5,7 @@
 #include <lifecycle.skel.h>
 #include <oom.skel.h>
 #include <sched.skel.h>
+#include <throttle.skel.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,6 +14,8 @@
 #include <cerrno>
 #include <cstring>
 #include <optional>
+#include <unordered_map>
+#include <utility>
 
 #include "agent/base/unique_fd.h"
 #include "bpf/maps.h"
@@ -26,18 +29,20 @@ namespace plimsoll::bpf {
 struct ProbeInfo {
   const char* name;
   const void* (*bytes)(std::size_t* size);
-  void (*read)(const Object& object, model::CgroupId id, int cpus, model::ProbeReadings& out);
+  void (*read)(const Object& object, const Place& place, int cpus, model::ProbeReadings& out);
   bool opt_in = false;  // too dear to be loaded unasked
 };
 
 namespace {
 
 constexpr std::uint32_t kMostOwners = 16'384;  // cgroups; what falls out is found again
+constexpr std::uint32_t kMostHeld = 16'384;    // pairs of a cgroup with a CPU quota and a CPU; likewise
 
 constexpr std::array kProbes = {
     ProbeInfo{"lifecycle", lifecycle_bpf__elf_bytes, read_lifecycle},
     ProbeInfo{"oom", oom_bpf__elf_bytes, read_oom},
     ProbeInfo{"sched", sched_bpf__elf_bytes, read_sched},
+    ProbeInfo{"throttle", throttle_bpf__elf_bytes, read_throttle},
 };
 
 Result<UniqueFd> make_map(bpf_map_type type, const char* name, std::uint32_t key, std::uint32_t value,
@@ -88,7 +93,9 @@ struct Probes::State {
   struct FreeRing {
     void operator()(ring_buffer* ring) const { ring_buffer__free(ring); }
   };
-  UniqueFd containers, owners, epoch, settings, events;
+  UniqueFd containers, owners, epoch, settings, events, held, released;
+  std::unordered_map<std::uint64_t, std::uint32_t> slots;  // of the containers that are watched
+  std::vector<std::uint32_t> free_slots;
   std::unique_ptr<ring_buffer, FreeRing> ring;
   std::vector<model::ProbeAlarm> alarms;  // read from the ring, and not yet given away
   std::vector<model::OomKill> ooms;       // likewise
@@ -98,13 +105,18 @@ struct Probes::State {
   std::vector<Probe> probes;
 
   Result<> make_maps(const Options& options) {
-    PLIMSOLL_ASSIGN(containers, make_map(BPF_MAP_TYPE_HASH, "containers", sizeof(wire_u64),
-                                         sizeof(std::uint8_t), options.most_containers));
+    PLIMSOLL_ASSIGN(containers, make_map(BPF_MAP_TYPE_HASH, "containers", sizeof(wire_u64), sizeof(wire_u32),
+                                         options.most_containers));
+    for (std::uint32_t slot = options.most_containers; slot-- > 0;) free_slots.push_back(slot);
     PLIMSOLL_ASSIGN(
         owners, make_map(BPF_MAP_TYPE_LRU_HASH, "owners", sizeof(wire_u64), sizeof(wire_owner), kMostOwners));
     PLIMSOLL_ASSIGN(epoch, make_map(BPF_MAP_TYPE_ARRAY, "epoch", sizeof now, sizeof now, 1));
     PLIMSOLL_ASSIGN(settings,
                     make_map(BPF_MAP_TYPE_ARRAY, "settings", sizeof(wire_u32), sizeof(wire_settings), 1));
+    PLIMSOLL_ASSIGN(
+        held, make_map(BPF_MAP_TYPE_LRU_HASH, "held", sizeof(wire_held_key), sizeof(wire_held), kMostHeld));
+    PLIMSOLL_ASSIGN(released, make_map(BPF_MAP_TYPE_ARRAY, "released", sizeof(wire_u32), sizeof(wire_u64),
+                                       static_cast<std::uint32_t>(cpus)));
     PLIMSOLL_ASSIGN(events, make_map(BPF_MAP_TYPE_RINGBUF, "events", 0, 0, ring_size(options.ring_bytes)));
     ring.reset(ring_buffer__new(events.get(), &State::happened, this, nullptr));
     if (!ring) return fail_errno("read the BPF ring buffer events");
@@ -131,9 +143,11 @@ struct Probes::State {
     }
     std::size_t size = 0;
     const auto* bytes = static_cast<const std::uint8_t*>(info.bytes(&size));
-    const std::array shared = {SharedMap{"containers", containers.get()}, SharedMap{"owners", owners.get()},
-                               SharedMap{"epoch", epoch.get()}, SharedMap{"settings", settings.get()},
-                               SharedMap{"events", events.get()}};
+    const std::array shared = {
+        SharedMap{"containers", containers.get()}, SharedMap{"owners", owners.get()},
+        SharedMap{"epoch", epoch.get()},           SharedMap{"settings", settings.get()},
+        SharedMap{"events", events.get()},         SharedMap{"held", held.get()},
+        SharedMap{"released", released.get()}};
     auto object =
         Object::load({info.name, {bytes, size}}, shared, {options.most_containers, options.most_cells});
     if (object) {
@@ -143,7 +157,7 @@ struct Probes::State {
     }
   }
 
-  const Object* object(std::string_view name) const {
+  Object* object(std::string_view name) const {
     const auto found = std::ranges::find(probes, name, [](const Probe& one) { return one.info->name; });
     return found == probes.end() ? nullptr : found->object.get();
   }
@@ -210,16 +224,28 @@ std::vector<model::ProbeState> Probes::states() const {
 }
 
 Result<> Probes::watch(model::CgroupId id) {
-  if (!state_->containers) return {};
-  const std::uint8_t there = 1;
-  if (bpf_map_update_elem(state_->containers.get(), &id.inode, &there, BPF_ANY) != 0)
+  State& state = *state_;
+  if (!state.containers || state.slots.contains(id.inode)) return {};
+  if (state.free_slots.empty())
+    return fail("name a container to the probes: they have room for " + std::to_string(state.slots.size()));
+  const std::uint32_t slot = state.free_slots.back();
+  for (const State::Probe& probe : state.probes) {
+    if (probe.object) probe.object->clear(slot, state.cpus);
+  }
+  if (bpf_map_update_elem(state.containers.get(), &id.inode, &slot, BPF_ANY) != 0)
     return fail_errno("name a container to the probes");
-  return state_->next_epoch();
+  state.free_slots.pop_back();
+  state.slots.emplace(id.inode, slot);
+  return state.next_epoch();
 }
 
 void Probes::forget(model::CgroupId id) {
-  if (!state_->containers) return;
+  const auto found = state_->slots.find(id.inode);
+  if (found == state_->slots.end()) return;
+  state_->free_slots.push_back(found->second);
+  state_->slots.erase(found);
   bpf_map_delete_elem(state_->containers.get(), &id.inode);
+  (void)state_->next_epoch();
   for (const State::Probe& probe : state_->probes) {
     if (probe.object) probe.object->forget(id.inode);
   }
@@ -227,16 +253,27 @@ void Probes::forget(model::CgroupId id) {
 
 model::ProbeReadings Probes::read(model::CgroupId id) const {
   model::ProbeReadings out;
+  const auto found = state_->slots.find(id.inode);
+  if (found == state_->slots.end()) return out;
   for (const State::Probe& probe : state_->probes) {
-    if (probe.object) probe.info->read(*probe.object, id, state_->cpus, out);
+    if (probe.object) probe.info->read(*probe.object, {id, found->second}, state_->cpus, out);
   }
   return out;
 }
 
 std::vector<model::Interference> Probes::interference() const {
-  const Object* sched = state_->object("sched");
+  Object* sched = state_->object("sched");
   if (sched == nullptr) return {};
-  return read_interference(*sched, state_->cpus);
+  auto cells = read_interference(*sched, state_->cpus);
+  // What a CPU had not yet written down when its container was forgotten.
+  std::erase_if(cells, [&](const model::Interference& cell) {
+    const auto gone = [&](model::CgroupId id) { return !state_->slots.contains(id.inode); };
+    const bool by_gone = cell.by == model::Interference::By::kContainer && gone(cell.aggressor);
+    if (gone(cell.victim)) sched->forget(cell.victim.inode);
+    if (by_gone) sched->forget(cell.aggressor.inode);
+    return by_gone || gone(cell.victim);
+  });
+  return cells;
 }
 
 int Probes::event_fd() const { return state_->ring ? ring_buffer__epoll_fd(state_->ring.get()) : -1; }

@@ -44,6 +44,7 @@ class Probes {
   // Its cgroup is gone and its last numbers have been read: its entries are taken out.
   void forget(model::CgroupId id);
 
+  // Of a container that is watched; of others nothing.
   model::ProbeReadings read(model::CgroupId id) const;
   // The whole matrix; empty where its probe is not up.
   std::vector<model::Interference> interference() const;

@@ -10,9 +10,16 @@
 
 namespace plimsoll::bpf {
 
-void read_lifecycle(const Object& object, model::CgroupId id, int cpus, model::ProbeReadings& out);
-void read_sched(const Object& object, model::CgroupId id, int cpus, model::ProbeReadings& out);
-void read_oom(const Object& object, model::CgroupId id, int cpus, model::ProbeReadings& out);
+// Where a container stands in the maps.
+struct Place {
+  model::CgroupId id;      // the key of hash maps
+  std::uint32_t slot = 0;  // the index of array maps
+};
+
+void read_lifecycle(const Object& object, const Place& place, int cpus, model::ProbeReadings& out);
+void read_sched(const Object& object, const Place& place, int cpus, model::ProbeReadings& out);
+void read_throttle(const Object& object, const Place& place, int cpus, model::ProbeReadings& out);
+void read_oom(const Object& object, const Place& place, int cpus, model::ProbeReadings& out);
 // The whole matrix.
 std::vector<model::Interference> read_interference(const Object& object, int cpus);
 

@@ -8,6 +8,7 @@ model::Interference cell(const wire_blame& key, std::uint64_t waited) {
   using By = model::Interference::By;
   const By by = key.aggressor == WIRE_AGGRESSOR_HOST      ? By::kHost
                 : key.aggressor == WIRE_AGGRESSOR_NOBODY  ? By::kIdle
+                : key.aggressor == WIRE_AGGRESSOR_QUOTA   ? By::kQuota
                 : key.aggressor == WIRE_AGGRESSOR_UNKNOWN ? By::kUnknown
                                                           : By::kContainer;
   return {{key.victim}, by, {by == By::kContainer ? key.aggressor : 0}, nanoseconds(waited)};
@@ -15,8 +16,8 @@ model::Interference cell(const wire_blame& key, std::uint64_t waited) {
 
 }  // namespace
 
-void read_sched(const Object& object, model::CgroupId id, int cpus, model::ProbeReadings& out) {
-  const auto counts = read_sum<wire_sched>(object.map("sched"), id.inode, cpus);
+void read_sched(const Object& object, const Place& place, int cpus, model::ProbeReadings& out) {
+  const auto counts = read_sum<wire_sched>(object.map("sched"), place.slot, cpus);
   out.scheduling = model::Scheduling{.on_cpu = nanoseconds(counts.on_cpu),
                                      .stolen = nanoseconds(counts.stolen),
                                      .waits = histogram(counts.waits)};

@@ -27,11 +27,13 @@ struct wire_histogram {
 };
 WIRE_ASSERT(sizeof(struct wire_histogram) == 8 + 8 * WIRE_SLOTS, "wire_histogram");
 
+/* Map `containers`: cgroup id of a container -> its slot, a wire_u32. */
+
 /* Map `owners`: cgroup id -> whose it is. An entry of another epoch is stale: a container was made since. */
 struct wire_owner {
   wire_u64 container; /* cgroup id of the container that it is, or lies below; 0: nobody's */
   wire_u32 epoch;
-  wire_u32 padding;
+  wire_u32 slot; /* of that container, in array maps that have one for each; nobody's is 0 as well */
 };
 WIRE_ASSERT(sizeof(struct wire_owner) == 16, "wire_owner");
 
@@ -82,7 +84,7 @@ struct wire_lifecycle {
 };
 WIRE_ASSERT(sizeof(struct wire_lifecycle) == 72 + sizeof(struct wire_histogram), "wire_lifecycle");
 
-/* Map `sched`, per CPU: container -> its time on CPUs and in their run queues. */
+/* Map `sched`, an array, per CPU: slot of a container -> its time on CPUs and in their run queues. */
 struct wire_sched {
   wire_u64 on_cpu; /* nanoseconds */
   wire_u64 stolen; /* of its waits, while another container had the CPU; nanoseconds */
@@ -91,7 +93,8 @@ struct wire_sched {
 };
 WIRE_ASSERT(sizeof(struct wire_sched) == 16 + sizeof(struct wire_histogram), "wire_sched");
 
-/* Map `blame`, per CPU: who waited, and who had the CPU meanwhile -> nanoseconds. */
+/* Map `blame`, per CPU: who waited, and who had the CPU meanwhile -> nanoseconds. Less than WIRE_PENDING of
+ * each CPU's is still on its way there. */
 struct wire_blame {
   wire_u64 victim; /* cgroup id of a container */
   wire_u64
@@ -101,8 +104,36 @@ WIRE_ASSERT(sizeof(struct wire_blame) == 16, "wire_blame");
 #define WIRE_AGGRESSOR_HOST 0 /* tasks that are in no container, and interrupts beside them */
 #define WIRE_AGGRESSOR_NOBODY 0xffffffffffffffffull  /* the CPU was idle: it had yet to wake up */
 #define WIRE_AGGRESSOR_UNKNOWN 0xfffffffffffffffeull /* before the last WIRE_TURNS turns of the CPU */
+#define WIRE_AGGRESSOR_QUOTA \
+  0xfffffffffffffffdull /* the CPU quota of its cgroup, or of one above, was used up */
+
+/* Map `throttle`, per CPU: container -> how long its CPU quota, or one of a cgroup below it, held it up. Each
+ * CPU's run queue is throttled for itself. */
+struct wire_throttle {
+  struct wire_histogram episodes;
+};
+WIRE_ASSERT(sizeof(struct wire_throttle) == sizeof(struct wire_histogram), "wire_throttle");
+
+/* Map `held`: a cgroup with a quota, and a CPU -> when its run queue there was last held up, in that CPU's
+ * rq->clock. Array map `released`: CPU -> the newest end of these. Both are written by `throttle` and read by
+ * `sched`. */
+struct wire_held_key {
+  wire_u64 cgroup;
+  wire_u64 cpu;
+};
+struct wire_span {
+  wire_u64 begin;
+  wire_u64 end;
+};
+#define WIRE_SPANS 4 /* a power of two */
+struct wire_held {
+  wire_u64 count; /* the newest is spans[(count - 1) % WIRE_SPANS] */
+  struct wire_span spans[WIRE_SPANS];
+};
+WIRE_ASSERT(sizeof(struct wire_held) == 8 + 16 * WIRE_SPANS, "wire_held");
 
 #define WIRE_TURNS 32 /* a power of two */
+#define WIRE_PENDING 1000000ull
 
 /* Map `oom`, per CPU: container -> its processes that were killed for want of memory. */
 struct wire_oom_kills {

@@ -9,6 +9,7 @@ namespace {
 using model::Lifecycle;
 using model::ProbeReadings;
 using model::Scheduling;
+using model::Throttling;
 
 // A counter of a probe's, or a time of it.
 double value_of(std::uint64_t count) { return static_cast<double>(count); }
@@ -40,6 +41,8 @@ void oom_kills(const Row& row, const Emit& emit) {
 using enum Type;
 
 constexpr std::array kProbeFamilies = {
+    ContainerFamily{"plimsoll_cpu_run_seconds_total", kCounter, "Time that its tasks had a CPU.",
+                    counter<&ProbeReadings::scheduling, &Scheduling::on_cpu>},
     ContainerFamily{"plimsoll_cpu_stolen_seconds_total", kCounter,
                     "Time that its tasks waited for a CPU that another container had.",
                     counter<&ProbeReadings::scheduling, &Scheduling::stolen>},
@@ -61,6 +64,9 @@ constexpr std::array kProbeFamilies = {
 constexpr std::array kHistograms = {
     ContainerHistogram{"plimsoll_cpu_wait_seconds", "How long its tasks waited for a CPU, each time.",
                        histogram<&ProbeReadings::scheduling, &Scheduling::waits>},
+    ContainerHistogram{"plimsoll_cpu_throttle_seconds",
+                       "How long its CPU quota held it up, each time and on each CPU.",
+                       histogram<&ProbeReadings::throttling, &Throttling::episodes>},
     ContainerHistogram{"plimsoll_process_lifetime_seconds", "How long processes lived that have ended.",
                        histogram<&ProbeReadings::lifecycle, &Lifecycle::lifetimes>},
 };

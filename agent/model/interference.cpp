@@ -12,6 +12,8 @@ std::string_view by_nobody(Interference::By by) {
       return "(host)";
     case Interference::By::kIdle:
       return "(idle)";
+    case Interference::By::kQuota:
+      return "(quota)";
     case Interference::By::kContainer:
     case Interference::By::kUnknown:
       break;

@@ -10,7 +10,7 @@ namespace plimsoll::model {
 
 struct NamedInterference {
   std::string victim;     // a living container's name
-  std::string aggressor;  // likewise; or "(host)", "(idle)", "(unknown)": see Interference::By
+  std::string aggressor;  // likewise; or "(host)", "(idle)", "(quota)", "(unknown)": see Interference::By
   Nanoseconds waited{0};
 };
 

@@ -72,9 +72,17 @@ struct OomKills {
   std::uint64_t global = 0;  // the machine had no more
 };
 
+// Each time that the CPU quota of a container, or of a cgroup below it, was used up and its tasks were held
+// up. Each CPU's run queue is for itself: two CPUs held up for 10 ms are two episodes of 10 ms, as in
+// cpu.stat's throttled_usec.
+struct Throttling {
+  TimeHistogram episodes;
+};
+
 // What the probes have of one container; nullopt where a probe is not up.
 struct ProbeReadings {
   std::optional<Scheduling> scheduling;
+  std::optional<Throttling> throttling;
   std::optional<Lifecycle> lifecycle;
   std::optional<OomKills> oom;
 };
@@ -98,6 +106,7 @@ struct Interference {
     kContainer,  // `aggressor`, which may be the victim itself
     kHost,       // tasks in no container
     kIdle,       // nobody: the CPU had yet to wake up
+    kQuota,      // nobody: the quota of the victim's cgroup, or of one above or below, was used up
     kUnknown,    // longer ago than is remembered
   };
   CgroupId victim;

@@ -6,8 +6,6 @@
 //   one core, at 1 s
 // The host is copied from tests/unit/fixtures/cgroup-6.12: each container has all control files of that
 // kernel. The policies are the library's.
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -28,6 +26,7 @@
 #include <vector>
 
 #include "agent/daemon/agent.h"
+#include "tests/bench/http.h"
 #include "tests/bench/measure.h"
 
 namespace {
@@ -35,6 +34,8 @@ namespace {
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 using namespace std::chrono_literals;
+using plimsoll::bench::get;
+using plimsoll::bench::listen_anywhere;
 using plimsoll::bench::median;
 using plimsoll::bench::smaps_kib;
 
@@ -45,43 +46,6 @@ double milliseconds(const std::function<void()>& work) {
   const auto begin = Clock::now();
   work();
   return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
-}
-
-sockaddr_in loopback(std::uint16_t port) {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(port);
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  return address;
-}
-
-// Listens on a port that the kernel chose.
-std::pair<int, std::uint16_t> listen_anywhere() {
-  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address = loopback(0);
-  ::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address);
-  ::listen(fd, 16);
-  socklen_t size = sizeof address;
-  ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
-  return {fd, ntohs(address.sin_port)};
-}
-
-// All that is answered; empty where nobody listens.
-std::string get(std::uint16_t port, const std::string& target, const std::string& headers = "") {
-  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  const sockaddr_in address = loopback(port);
-  std::string answer;
-  if (::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) {
-    const std::string request =
-        "GET " + target + " HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n" + headers + "\r\n";
-    std::vector<char> chunk(1 << 18);
-    if (::write(fd, request.data(), request.size()) == static_cast<ssize_t>(request.size())) {
-      for (ssize_t got = 0; (got = ::read(fd, chunk.data(), chunk.size())) > 0;)
-        answer.append(chunk.data(), static_cast<std::size_t>(got));
-    }
-  }
-  ::close(fd);
-  return answer;
 }
 
 // Answers each connection with `body`, until the last of `rounds`.

@@ -1,11 +1,15 @@
-// What the probes cost those who are watched: four loads that live of the hooked paths, with all probes off
-// and on, in turns within one run; and how long the programs take an event, by the kernel's own count.
+// What the probes cost those who are watched: four loads that live of the hooked paths, with all probes off,
+// with programs that do nothing on the same hooks (the kernel's own price of a hook: nobody who looks is
+// cheaper), and with all probes on, in turns within one run; time by the clock, and of the processors. And
+// how long the programs take an event, by the kernel's own count.
 //   bench_probes [ROUNDS]       needs CAP_BPF and CAP_PERFMON
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <nothing.skel.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -23,6 +27,7 @@
 #include <vector>
 
 #include "agent/base/unique_fd.h"
+#include "bpf/object.h"
 #include "bpf/probes.h"
 #include "tests/bench/measure.h"
 
@@ -30,10 +35,28 @@ namespace {
 
 using plimsoll::UniqueFd;
 
-double seconds_of(const std::function<void()>& load) {
+// Of one load: seconds by the clock, and of the processors.
+struct Took {
+  std::vector<double> clock, processors;
+};
+
+double processor_seconds() {
+  double sum = 0;
+  for (const int who : {RUSAGE_SELF, RUSAGE_CHILDREN}) {
+    rusage use{};
+    ::getrusage(who, &use);
+    for (const timeval& time : {use.ru_utime, use.ru_stime})
+      sum += static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+  }
+  return sum;
+}
+
+void measure(void (*load)(), Took& took) {
+  const double used = processor_seconds();
   const auto begin = std::chrono::steady_clock::now();
   load();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  took.clock.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+  took.processors.push_back(processor_seconds() - used);
 }
 
 // In a child of its own; it ends with its work.
@@ -151,28 +174,59 @@ class OwnCgroup {
   std::string root_, folder_;
 };
 
+std::unique_ptr<plimsoll::bpf::Object> hooks_alone() {
+  std::size_t size = 0;
+  const auto* bytes = static_cast<const std::uint8_t*>(nothing_bpf__elf_bytes(&size));
+  auto object = plimsoll::bpf::Object::load({"nothing", {bytes, size}}, {}, {16, 16});
+  must(object.has_value(), "load programs that do nothing");
+  return *std::move(object);
+}
+
+std::unique_ptr<plimsoll::bpf::Probes> all_probes(const OwnCgroup& own) {
+  auto probes = plimsoll::bpf::Probes::open({});
+  must(static_cast<bool>(probes->watch(own.id())), "watch the cgroup");
+  return probes;
+}
+
+void compare(const Load& load, const OwnCgroup& own, int rounds) {
+  Took off, hooks, on;
+  load.run();  // warm
+  for (int round = 0; round < rounds; ++round) {
+    measure(load.run, off);
+    {
+      const auto nothing = hooks_alone();
+      measure(load.run, hooks);
+    }
+    const auto probes = all_probes(own);
+    measure(load.run, on);
+  }
+  const auto ratio = [](const std::vector<double>& some, const std::vector<double>& base) {
+    return plimsoll::bench::median(some) / plimsoll::bench::median(base);
+  };
+  std::printf(
+      "%-16s %8.1f ms  clock: hooks alone %.3f, probes %.3f   processors: hooks alone %.3f, probes %.3f\n",
+      load.name, plimsoll::bench::median(off.clock) * 1e3, ratio(hooks.clock, off.clock),
+      ratio(on.clock, off.clock), ratio(hooks.processors, off.processors),
+      ratio(on.processors, off.processors));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  const int rounds = argc > 1 ? std::atoi(argv[1]) : 7;
+  const int rounds = argc > 1 ? std::atoi(argv[1]) : 9;
   const OwnCgroup own;
-  std::printf("%-16s %10s %10s %8s   (median of %d, in turns)\n", "", "off", "on", "on/off", rounds);
-  for (const Load& load : kLoads) {
-    std::vector<double> off, on;
-    load.run();  // warm
-    for (int round = 0; round < rounds; ++round) {
-      off.push_back(seconds_of(load.run));
-      const auto probes = plimsoll::bpf::Probes::open({});
-      must(static_cast<bool>(probes->watch(own.id())), "watch the cgroup");
-      on.push_back(seconds_of(load.run));
-    }
-    std::printf("%-16s %8.1f ms %8.1f ms %8.3f\n", load.name, plimsoll::bench::median(off) * 1e3,
-                plimsoll::bench::median(on) * 1e3,
-                plimsoll::bench::median(on) / plimsoll::bench::median(off));
-  }
+  std::printf("of the time without probes; medians of %d rounds, in turns\n", rounds);
+  for (const Load& load : kLoads) compare(load, own, rounds);
   const UniqueFd stats(bpf_enable_stats(BPF_STATS_RUN_TIME));
-  const auto probes = plimsoll::bpf::Probes::open({});
-  must(static_cast<bool>(probes->watch(own.id())), "watch the cgroup");
+  {
+    const auto nothing = hooks_alone();
+    for (const Load& load : kLoads) load.run();
+    const auto cost = nothing->run_time();
+    std::printf("%-16s %8.0f ns an event, %llu events\n", "hooks alone",
+                static_cast<double>(cost.spent.count()) / static_cast<double>(cost.runs),
+                static_cast<unsigned long long>(cost.runs));
+  }
+  const auto probes = all_probes(own);
   for (const Load& load : kLoads) load.run();
   for (const auto& probe : probes->states()) {
     if (!probe.up) {

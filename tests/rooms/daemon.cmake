@@ -12,3 +12,6 @@ plimsoll_bench(agent plimsoll_daemon)
 target_compile_definitions(bench_agent PRIVATE PLIMSOLL_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
   PLIMSOLL_FIXTURES="${CMAKE_CURRENT_SOURCE_DIR}/unit/fixtures")
 add_dependencies(bench_agent plimsoll-runtime)
+
+plimsoll_bench(reaction plimsoll_daemon nlohmann_json::nlohmann_json)
+add_dependencies(bench_reaction plimsoll-runtime)

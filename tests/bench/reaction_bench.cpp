@@ -1,0 +1,264 @@
+// From what a container does to the decision of a policy, by the agent as it is, on this host's own cgroups:
+//   bench_reaction [ROUNDS]       root; run it where cgroup v2 has the memory controller: tests/vm/vm
+// Each round is a container of its own (a cgroup named as Docker names it), which notes the moment in shared
+// memory just before it does it; the decision's time is the audit log's. With all BPF probes, with none, and
+// what waiting for the next tick of 1 s would be.
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "agent/base/rfc3339.h"
+#include "agent/daemon/agent.h"
+#include "tests/bench/http.h"
+#include "tests/bench/measure.h"
+
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+using plimsoll::WallTime;
+
+constexpr std::size_t kMiB = 1 << 20;
+constexpr auto kCeiling = 60s;  // for one decision
+
+WallTime now() { return std::chrono::system_clock::now(); }
+
+// Shared with the process that does it.
+struct Moment {
+  std::atomic<std::int64_t> nanoseconds{0};
+  void note() { nanoseconds = now().time_since_epoch().count(); }
+};
+
+void touch(char* memory, std::size_t begin, std::size_t end) {
+  for (std::size_t at = begin; at < end; at += 4096) memory[at] = 1;
+}
+
+std::size_t memory_of(const fs::path& cgroup) {
+  std::ifstream in(cgroup / "memory.current");
+  std::size_t bytes = 0;
+  in >> bytes;
+  return bytes;
+}
+
+// Takes memory up to `line` quickly, then, having noted the moment, beyond it.
+void cross(const fs::path& cgroup, Moment& moment, std::size_t line, std::size_t beyond) {
+  const std::size_t all = line + beyond;
+  auto* memory =
+      static_cast<char*>(::mmap(nullptr, all, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  std::size_t taken = 0;
+  // The kernel charges in batches: closer than this the line may be crossed unseen.
+  while (memory_of(cgroup) + kMiB < line) touch(memory, taken, taken + kMiB / 4), taken += kMiB / 4;
+  moment.note();
+  touch(memory, taken, all);
+}
+
+void fork_burst(const fs::path&, Moment& moment) {
+  moment.note();
+  for (int i = 0; i < 400; ++i) {
+    const pid_t child = ::fork();
+    if (child == 0) ::_exit(0);
+    ::waitpid(child, nullptr, 0);
+  }
+}
+void over_high(const fs::path& cgroup, Moment& moment) { cross(cgroup, moment, 32 * kMiB, 4 * kMiB); }
+void out_of_memory(const fs::path& cgroup, Moment& moment) { cross(cgroup, moment, 32 * kMiB, 32 * kMiB); }
+// Two halves of a file take turns in a cache that holds one: reclaim without end.
+void pressure(const fs::path&, Moment& moment) {
+  std::array<char, 65536> block{};
+  const fs::path name = "/var/tmp/plimsoll-bench-" + std::to_string(::getpid());
+  {
+    std::ofstream out(name, std::ios::binary);
+    for (int i = 0; i < 1024; ++i) out.write(block.data(), block.size());
+  }
+  moment.note();
+  for (const auto end = std::chrono::steady_clock::now() + kCeiling;
+       std::chrono::steady_clock::now() < end;) {
+    std::ifstream in(name, std::ios::binary);
+    while (in.read(block.data(), block.size())) {
+    }
+  }
+  fs::remove(name);
+}
+
+struct Cause {
+  const char* name;
+  const char* when;          // of its policy
+  const char *file, *value;  // of its cgroup
+  void (*act)(const fs::path& cgroup, Moment& moment);
+};
+constexpr std::array kCauses = {
+    Cause{"fork-burst", "pids.forks > 20", "pids.max", "10000", fork_burst},
+    Cause{"memory-high", "memory.usage > 31MiB and memory.high < 33MiB", "memory.high", "33554432",
+          over_high},
+    Cause{"oom", "oom.kills > 0", "memory.max", "33554432", out_of_memory},
+    Cause{"pressure", "memory.pressure > 0.1% and memory.max < 21MiB", "memory.max", "20971520", pressure},
+};
+
+class Agent {
+ public:
+  explicit Agent(bool probes) {
+    std::string name = "/var/tmp/plimsoll-bench-XXXXXX";
+    folder_ = ::mkdtemp(name.data());
+    fs::create_directories(folder_ / "policies");
+    for (const Cause& cause : kCauses) {
+      std::ofstream(folder_ / "policies" / (std::string(cause.name) + ".yaml"))
+          << "apiVersion: plimsoll/v1\nkind: Policy\nmetadata: {name: " << cause.name
+          << "}\nspec:\n  select: {runtimes: [docker]}\n  rules:\n    - name: seen\n      when: "
+          << cause.when << "\n      then: [{notify: seen}]\n      cooldown: 1h\n";
+    }
+    const auto [fd, port] = plimsoll::bench::listen_anywhere();
+    ::close(fd);
+    port_ = port;
+    plimsoll::daemon::Config config;
+    if (!probes) config.probes_off = {"all"};
+    config.state = folder_ / "state";
+    config.run = folder_ / "run";
+    config.listen = "127.0.0.1:" + std::to_string(port);
+    config.policies = folder_ / "policies";
+    config.log_level = plimsoll::log::Level::kError;
+    pid_ = ::fork();
+    if (pid_ != 0) return;
+    const auto whole = plimsoll::daemon::completed(config);
+    const auto ended = whole ? plimsoll::daemon::run_agent(*whole) : std::unexpected(whole.error());
+    if (!ended) std::fprintf(stderr, "bench_reaction: %s\n", ended.error().message().c_str());
+    ::_exit(ended ? 0 : 1);
+  }
+  ~Agent() {
+    ::kill(pid_, SIGTERM);
+    ::waitpid(pid_, nullptr, 0);
+    fs::remove_all(folder_);
+  }
+  Agent(const Agent&) = delete;
+  Agent& operator=(const Agent&) = delete;
+
+  bool watches(const std::string& container) const {
+    return get("/plimsoll/v1/containers").find(container) != std::string::npos;
+  }
+  std::optional<WallTime> decided(const Cause& cause, const std::string& container) const {
+    const auto rows = nlohmann::json::parse(
+        get("/plimsoll/v1/decisions?limit=1000&policy=" + std::string(cause.name)), nullptr, false);
+    for (const auto& one : rows) {
+      if (one.value("cgroup", "").find(container) == std::string::npos) continue;
+      const auto when = plimsoll::parse_rfc3339(one.value("when", ""));
+      if (when) return *when;
+    }
+    return std::nullopt;
+  }
+
+ private:
+  std::string get(const std::string& target) const {
+    const std::string answer = plimsoll::bench::get(port_, target);
+    const auto body = answer.find("\r\n\r\n");
+    return body == std::string::npos ? "" : answer.substr(body + 4);
+  }
+  fs::path folder_;
+  std::uint16_t port_ = 0;
+  pid_t pid_ = -1;
+};
+
+bool until(const std::function<bool()>& state) {
+  for (const auto end = std::chrono::steady_clock::now() + kCeiling; std::chrono::steady_clock::now() < end;
+       std::this_thread::sleep_for(20ms)) {
+    if (state()) return true;
+  }
+  return false;
+}
+
+// Milliseconds from the moment to the decision; nullopt: there was none.
+std::optional<double> react(const Agent& agent, const Cause& cause, const fs::path& mount, int round) {
+  std::array<char, 65> id{};
+  std::snprintf(id.data(), id.size(), "%032x%032x", ::getpid(), round);
+  const fs::path cgroup = mount / "docker" / id.data();
+  fs::create_directories(cgroup);
+  std::ofstream(cgroup / cause.file) << cause.value << std::flush;
+  auto* moment = static_cast<Moment*>(
+      ::mmap(nullptr, sizeof(Moment), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+  std::optional<double> took;
+  if (until([&] { return agent.watches(id.data()); })) {
+    // Not in step with the agent's tick.
+    std::this_thread::sleep_for(std::chrono::milliseconds(1300 + round * 379 % 1000));
+    const pid_t child = ::fork();
+    if (child == 0) {
+      std::ofstream(cgroup / "cgroup.procs") << ::getpid() << std::flush;
+      cause.act(cgroup, *moment);
+      ::pause();
+    }
+    std::optional<WallTime> decided;
+    until([&] { return (decided = agent.decided(cause, id.data())).has_value(); });
+    if (decided) {
+      const WallTime began{std::chrono::nanoseconds(moment->nanoseconds.load())};
+      took = std::chrono::duration<double, std::milli>(*decided - began).count();
+    }
+    ::kill(child, SIGKILL);
+    ::waitpid(child, nullptr, 0);
+  }
+  until([&] {
+    std::error_code error;
+    return fs::remove(cgroup, error);
+  });
+  ::munmap(moment, sizeof(Moment));
+  return took;
+}
+
+void measure(const Cause& cause, const fs::path& mount, bool probes, int rounds) {
+  const Agent agent(probes);
+  std::vector<double> times;
+  int missed = 0;
+  for (int round = 0; round < rounds; ++round) {
+    if (const auto took = react(agent, cause, mount, round)) {
+      times.push_back(*took);
+    } else {
+      ++missed;
+    }
+  }
+  if (times.empty()) {
+    std::printf("%-12s %-10s no decision in %d rounds\n", cause.name, probes ? "probes" : "no probes",
+                rounds);
+    return;
+  }
+  std::ranges::sort(times);
+  const double p99 = times[(times.size() * 99 + 99) / 100 - 1];
+  std::printf(
+      "%-12s %-10s median %8.2f ms = %.3f of a tick's 500 ms; p99 %8.2f ms; %zu rounds, %d without a "
+      "decision\n",
+      cause.name, probes ? "probes" : "no probes", plimsoll::bench::median(times),
+      plimsoll::bench::median(times) / 500, p99, times.size(), missed);
+  std::fflush(stdout);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const int rounds = argc > 1 && std::atoi(argv[1]) > 0 ? std::atoi(argv[1]) : 15;
+  const fs::path mount = "/sys/fs/cgroup";
+  std::error_code error;
+  fs::create_directories(mount / "docker", error);
+  for (const fs::path& one : {mount, mount / "docker"})
+    std::ofstream(one / "cgroup.subtree_control") << "+memory +pids" << std::flush;
+  if (!fs::exists(mount / "docker/memory.high")) {
+    std::fprintf(stderr, "bench_reaction: no memory controller of cgroup v2 at %s\n", mount.c_str());
+    return 77;
+  }
+  for (const Cause& cause : kCauses) {
+    for (const bool probes : {true, false}) measure(cause, mount, probes, rounds);
+  }
+  fs::remove(mount / "docker", error);
+  return 0;
+}
