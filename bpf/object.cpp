@@ -37,7 +37,8 @@ std::string reason() {
     begin = end + 1;
     if (line.empty() || line.find("-- ") != std::string::npos || line.starts_with("processed ")) continue;
     // Neither names the reason, and the second guesses at it.
-    if (line.find(": failed to load") != std::string::npos || line.find("ulimit") != std::string::npos) continue;
+    if (line.find(": failed to load") != std::string::npos || line.find("ulimit") != std::string::npos)
+      continue;
     best = line;
   }
   said.clear();
