@@ -20,8 +20,17 @@ typedef struct {
   int counter;
 } CORE atomic_t;
 
+typedef struct {
+  long counter;
+} CORE atomic_long_t;
+
+struct list_head {
+  struct list_head* next;
+} CORE;
+
 struct kernfs_node {
   __u64 id;
+  const char* name;
 } CORE;
 
 struct cgroup_root {
@@ -43,11 +52,13 @@ struct signal_struct {
   atomic_t live;  /* threads that have not begun to exit */
   int nr_threads; /* that have not been taken out, the dead among them */
   int group_exit_code;
+  struct list_head thread_head;
+  short oom_score_adj;
 } CORE;
 
 struct sched_info {
   unsigned long long last_arrival; /* rq->clock when it last got a CPU */
-  unsigned long long last_queued; /* rq->clock when it became runnable; 0: it is not, or it runs */
+  unsigned long long last_queued;  /* rq->clock when it became runnable; 0: it is not, or it runs */
 } CORE;
 
 struct rq {
@@ -66,7 +77,8 @@ struct task_group {
 struct cfs_rq {
   struct rq* rq;
   struct task_group* tg;
-  __u64 throttled_clock; /* when it was throttled, in rq->clock; 0: it was not, or had nobody to run (since 6.5) */
+  __u64 throttled_clock; /* when it was throttled, in rq->clock; 0: it was not, or had nobody to run
+                            (since 6.5) */
 } CORE;
 
 struct sched_entity {
@@ -96,6 +108,64 @@ struct tcp_skb_cb {
   __u16 tcp_gso_segs; /* how many segments it is */
 } CORE;
 
+struct page_counter {
+  atomic_long_t usage; /* pages */
+  unsigned long high;
+  unsigned long max;
+} CORE;
+
+struct mem_cgroup {
+  struct cgroup_subsys_state css;
+  struct page_counter memory;
+  struct page_counter swap;
+} CORE;
+
+enum oom_constraint { CONSTRAINT_NONE };
+
+struct oom_control {
+  struct mem_cgroup* memcg; /* null: the machine's memory */
+  unsigned int gfp_mask;
+  int order;
+  unsigned long totalpages;
+  enum oom_constraint constraint;
+} CORE;
+
+/* By MM_FILEPAGES and so on, in pages. Before 6.2 one number each, of which every thread holds back a little;
+ * since then one number and what each CPU holds back. */
+struct mm_rss_stat {
+  atomic_long_t count[4];
+} CORE;
+
+struct task_rss_stat {
+  int count[4];
+} CORE;
+
+struct percpu_counter {
+  __s64 count;
+  __s32* counters;
+} CORE;
+
+struct mm_struct {
+  atomic_long_t pgtables_bytes;
+  unsigned long total_vm;
+} CORE;
+
+struct mm_struct___one_number {
+  struct mm_rss_stat rss_stat;
+} CORE;
+
+struct mm_struct___by_cpu {
+  struct percpu_counter rss_stat[4];
+} CORE;
+
+typedef struct {
+  __u32 val;
+} CORE kuid_t;
+
+struct cred {
+  kuid_t uid;
+} CORE;
+
 #define ON_ITS_WAY 2
 
 struct task_struct {
@@ -110,6 +180,14 @@ struct task_struct {
   struct sched_info sched_info;
   struct sched_entity se;
   unsigned int memcg_nr_pages_over_high; /* charged while over memory.high, and not yet paid for */
+  struct mm_struct* mm;
+  const struct cred* cred;
+  struct list_head thread_node;
+  char comm[16];
+} CORE;
+
+struct task_struct___one_number {
+  struct task_rss_stat rss_stat;
 } CORE;
 
 struct blkcg {

@@ -16,9 +16,16 @@ thread_local std::string said;
 
 int keep(libbpf_print_level level, const char* format, va_list arguments) {
   if (level != LIBBPF_WARN) return 0;
-  char line[512];
-  std::vsnprintf(line, sizeof line, format, arguments);
-  said += line;
+  // The verifier's words come in one piece, and the last of them are the reason.
+  va_list again;
+  va_copy(again, arguments);
+  const int size = std::vsnprintf(nullptr, 0, format, again);
+  va_end(again);
+  if (size <= 0) return 0;
+  std::string words(static_cast<std::size_t>(size) + 1, '\0');
+  std::vsnprintf(words.data(), words.size(), format, arguments);
+  words.pop_back();
+  said += words;
   return 0;
 }
 
@@ -32,7 +39,9 @@ std::string reason() {
     const std::string line = said.substr(begin, end - begin);
     begin = end + 1;
     if (line.empty() || line.find("-- ") != std::string::npos || line.starts_with("processed ")) continue;
-    if (line.starts_with("libbpf: failed to load object")) continue;
+    // Neither names the reason, and the second guesses at it.
+    if (line.find(": failed to load") != std::string::npos || line.find("ulimit") != std::string::npos)
+      continue;
     best = line;
   }
   said.clear();

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <lifecycle.skel.h>
 #include <net.skel.h>
+#include <oom.skel.h>
 #include <reclaim.skel.h>
 #include <sched.skel.h>
 #include <syscalls.skel.h>
@@ -24,6 +25,7 @@
 #include "agent/base/unique_fd.h"
 #include "bpf/maps.h"
 #include "bpf/object.h"
+#include "bpf/oom_records.h"
 #include "bpf/readings.h"
 #include "bpf/wire.h"
 
@@ -43,6 +45,7 @@ constexpr std::uint32_t kMostHeld = 16'384;    // pairs of a cgroup with a CPU q
 
 constexpr std::array kProbes = {
     ProbeInfo{"lifecycle", lifecycle_bpf__elf_bytes, read_lifecycle},
+    ProbeInfo{"oom", oom_bpf__elf_bytes, read_oom},
     ProbeInfo{"sched", sched_bpf__elf_bytes, read_sched},
     ProbeInfo{"throttle", throttle_bpf__elf_bytes, read_throttle},
     ProbeInfo{"net", net_bpf__elf_bytes, read_net},
@@ -109,6 +112,8 @@ struct Probes::State {
   std::vector<std::uint32_t> free_slots;
   std::unique_ptr<ring_buffer, FreeRing> ring;
   std::vector<model::ProbeAlarm> alarms;  // read from the ring, and not yet given away
+  std::vector<model::OomKill> ooms;       // likewise
+  OomRecords oom_records{static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE))};
   std::uint32_t now = 1;
   int cpus = libbpf_num_possible_cpus();
   std::vector<Probe> probes;
@@ -173,10 +178,22 @@ struct Probes::State {
     return found == probes.end() ? nullptr : found->object.get();
   }
 
+  // Whatever it is of, a victim wakes the policies of its container.
+  void oom_happened(const wire_event& event, std::span<const std::byte> record) {
+    if (event.kind == WIRE_EVENT_OOM) {
+      if (auto kill = oom_records.end(record)) ooms.push_back(*std::move(kill));
+    } else if (const auto victim = oom_records.victim(record)) {
+      alarms.push_back({victim->process.container, model::ProbeAlarm::Why::kOomKill, nanoseconds(event.when),
+                        victim->process.pid});
+    }
+  }
+
   static int happened(void* self, void* data, std::size_t size) {
     wire_event event{};
     if (size < sizeof event) return 0;
     std::memcpy(&event, data, sizeof event);
+    if (event.kind == WIRE_EVENT_OOM || event.kind == WIRE_EVENT_OOM_VICTIM)
+      static_cast<State*>(self)->oom_happened(event, {static_cast<const std::byte*>(data), size});
     if (const auto why = why_of(event.kind)) {
       static_cast<State*>(self)->alarms.push_back(
           {{event.container}, *why, nanoseconds(event.when), static_cast<int>(event.pid)});
@@ -283,5 +300,7 @@ std::vector<model::ProbeAlarm> Probes::drain() {
   if (state_->ring) ring_buffer__consume(state_->ring.get());
   return std::exchange(state_->alarms, {});
 }
+
+std::vector<model::OomKill> Probes::take_ooms() { return std::exchange(state_->ooms, {}); }
 
 }  // namespace plimsoll::bpf

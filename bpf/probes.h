@@ -11,6 +11,7 @@
 
 #include "agent/base/result.h"
 #include "agent/model/container_ref.h"
+#include "agent/model/oom.h"
 #include "agent/model/probes.h"
 
 namespace plimsoll::bpf {
@@ -56,6 +57,9 @@ class Probes {
   int event_fd() const;
   // What happened since the last call, in order. Never blocks.
   std::vector<model::ProbeAlarm> drain();
+  // What drain() has read of the kernel's OOM killer since this was last called. The victims' containers have
+  // had an alarm each.
+  std::vector<model::OomKill> take_ooms();
 
  private:
   struct State;

@@ -23,6 +23,7 @@ void read_net(const Object& object, const Place& place, int cpus, model::ProbeRe
 void read_syscalls(const Object& object, const Place& place, int cpus, model::ProbeReadings& out);
 void read_reclaim(const Object& object, const Place& place, int cpus, model::ProbeReadings& out);
 void read_blockio(const Object& object, const Place& place, int cpus, model::ProbeReadings& out);
+void read_oom(const Object& object, const Place& place, int cpus, model::ProbeReadings& out);
 // The whole matrix.
 std::vector<model::Interference> read_interference(const Object& object, int cpus);
 

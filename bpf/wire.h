@@ -8,10 +8,12 @@
 #include <cstdint>
 typedef std::uint64_t wire_u64;
 typedef std::uint32_t wire_u32;
+typedef std::int32_t wire_s32;
 #define WIRE_ASSERT static_assert
 #else
 typedef __u64 wire_u64;
 typedef __u32 wire_u32;
+typedef __s32 wire_s32;
 #define WIRE_ASSERT _Static_assert
 #endif
 
@@ -47,10 +49,12 @@ enum wire_event_kind {
   WIRE_EVENT_FORK_BURST,    /* wire_event: `forks_of_a_burst` on one CPU within a window */
   WIRE_EVENT_MEMORY_HIGH,   /* wire_event: a task is held up since its cgroup is over memory.high */
   WIRE_EVENT_RECLAIM_STALL, /* wire_event: `stall_of_a_window` in stalls that ended on one CPU */
+  WIRE_EVENT_OOM_VICTIM,    /* wire_oom_victim: a process is being killed; its container may be 0 */
+  WIRE_EVENT_OOM,           /* wire_oom: all there is to say, after its last victim; likewise */
 };
 struct wire_event {
   wire_u64 when;
-  wire_u64 container; /* never 0 */
+  wire_u64 container; /* never 0, but where the kind says so */
   wire_u32 kind;
   wire_u32 pid; /* of the process that did it; 0: none in particular */
 };
@@ -214,5 +218,79 @@ WIRE_ASSERT(sizeof(struct wire_blockio) == WIRE_IO_OPERATIONS * sizeof(struct wi
 
 /* Map `devices`: every device that has an entry in `blockio`. */
 #define WIRE_MOST_DEVICES 64
+
+/* Map `oom`, per CPU: container -> its processes that were killed for want of memory. */
+struct wire_oom_kills {
+  wire_u64 memcg;  /* the limit of a cgroup was reached: the container's, or one above or below it */
+  wire_u64 global; /* the machine had no more, or the nodes that were allowed */
+};
+WIRE_ASSERT(sizeof(struct wire_oom_kills) == 16, "wire_oom_kills");
+
+/* A cgroup's path is cut where it begins its last part beyond WIRE_PATH; a part has room for WIRE_NAME. */
+#define WIRE_PATH 512 /* a power of two */
+#define WIRE_NAME 256
+#define WIRE_COMM 16
+#define WIRE_TOP 10
+
+/* A process and its memory, in pages but where said otherwise. */
+struct wire_process {
+  wire_u64 container; /* 0: nobody's */
+  wire_u64 cgroup;
+  wire_u64 total_vm;
+  wire_u64 anon;
+  wire_u64 file;
+  wire_u64 shmem;
+  wire_u64 swap;
+  wire_u64 page_tables; /* bytes */
+  wire_u32 pid;         /* of the process: the kernel's tgid */
+  wire_u32 tid;         /* of the thread by which the kernel found it */
+  wire_u32 uid;
+  wire_s32 score_adj; /* oom_score_adj */
+  char comm[WIRE_COMM];
+};
+WIRE_ASSERT(sizeof(struct wire_process) == 96, "wire_process");
+
+struct wire_oom_victim {
+  struct wire_event event;
+  wire_u64 oom; /* `began` of the wire_oom that it belongs to */
+  struct wire_process process;
+  char path[WIRE_PATH + WIRE_NAME]; /* of its cgroup */
+};
+WIRE_ASSERT(sizeof(struct wire_oom_victim) == 24 + 8 + 96 + 768, "wire_oom_victim");
+
+/* Of the kernel's enum oom_constraint. */
+enum wire_oom_constraint {
+  WIRE_OOM_NONE, /* the machine has no more */
+  WIRE_OOM_CPUSET,
+  WIRE_OOM_MEMORY_POLICY,
+  WIRE_OOM_MEMCG,
+  WIRE_OOM_CONSTRAINTS,
+};
+
+/* A limit that is not set is LONG_MAX bytes, in pages. */
+struct wire_oom {
+  struct wire_event event; /* container: the one that ran out, or that what ran out lies in */
+  wire_u64 began;          /* CLOCK_BOOTTIME; no two have the same */
+  wire_u64 killed_at;      /* CLOCK_BOOTTIME */
+  wire_u64 memcg;          /* cgroup id of what ran out; 0: the machine */
+  /* Pages, of that cgroup, just before the kill. */
+  wire_u64 usage;
+  wire_u64 max;
+  wire_u64 high;
+  wire_u64 swap_usage;
+  wire_u64 swap_max;
+  wire_u64 total; /* pages that there could be, of memory and swap: of the limit, or of the machine */
+  wire_u32 gfp;
+  wire_s32 order; /* 2^order pages were asked for; -1: a person asked, by SysRq */
+  wire_u32 constraint;
+  wire_u32 victims;    /* that were killed */
+  wire_u32 considered; /* processes that the kernel looked at */
+  wire_u32 ranked;     /* of `top` */
+  struct wire_process asker;
+  struct wire_process top[WIRE_TOP]; /* of those looked at, the largest, in no order */
+  char path[WIRE_PATH + WIRE_NAME];  /* of `memcg` */
+  char asker_path[WIRE_PATH + WIRE_NAME];
+};
+WIRE_ASSERT(sizeof(struct wire_oom) == 24 + 72 + 24 + 11 * 96 + 2 * 768, "wire_oom");
 
 #endif

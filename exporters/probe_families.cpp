@@ -96,51 +96,55 @@ void io_latency(const Row& row, const HistogramEmit& emit) {
   });
 }
 
+void oom_kills(const Row& row, const Emit& emit) {
+  if (!row.sample->probes.oom) return;
+  emit({{"constraint", "memcg"}}, value_of(row.sample->probes.oom->memcg));
+  emit({{"constraint", "global"}}, value_of(row.sample->probes.oom->global));
+}
+
 using enum Type;
 
-constexpr std::array
-    kProbeFamilies =
-        {ContainerFamily{"plimsoll_cpu_run_seconds_total", kCounter, "Time that its tasks had a CPU.",
-                         counter<&ProbeReadings::scheduling, &Scheduling::on_cpu>},
-         ContainerFamily{"plimsoll_cpu_stolen_seconds_total", kCounter,
-                         "Time that its tasks waited for a CPU that another container had.",
-                         counter<&ProbeReadings::scheduling, &Scheduling::stolen>},
-         ContainerFamily{"plimsoll_process_starts_total", kCounter, "Processes begun.",
-                         counter<&ProbeReadings::lifecycle, &Lifecycle::forks>},
-         ContainerFamily{"plimsoll_thread_starts_total", kCounter,
-                         "Threads begun, beside each process' first.",
-                         counter<&ProbeReadings::lifecycle, &Lifecycle::threads>},
-         ContainerFamily{"plimsoll_program_starts_total", kCounter, "Programs begun: execve.",
-                         counter<&ProbeReadings::lifecycle, &Lifecycle::execs>},
-         ContainerFamily{"plimsoll_task_attaches_total", kCounter,
-                         "Processes and threads that were moved in from another cgroup.",
-                         counter<&ProbeReadings::lifecycle, &Lifecycle::attaches>},
-         ContainerFamily{"plimsoll_process_ends_total", kCounter, "Processes ended, by how.", process_ends},
-         ContainerFamily{
-             "plimsoll_net_bytes_total", kCounter,
-             "Bytes of IP packets of any protocol, headers included, that its sockets sent and received, "
-             "on all interfaces, the loopback among them. What a card cuts into packets has one header.",
-             both_ways<&Network::bytes_sent, &Network::bytes_received>},
-         ContainerFamily{"plimsoll_net_packets_total", kCounter,
-                         "Those packets, as they are after cutting and before joining.",
-                         both_ways<&Network::packets_sent, &Network::packets_received>},
-         ContainerFamily{"plimsoll_net_tcp_retransmits_total", kCounter, "TCP segments sent again.",
-                         counter<&ProbeReadings::network, &Network::retransmits>},
-         ContainerFamily{"plimsoll_net_tcp_resets_total", kCounter, "TCP connections reset, by who did it.",
-                         both_ways<&Network::resets_sent, &Network::resets_received>},
-         ContainerFamily{"plimsoll_net_connects_total", kCounter,
-                         "TCP connections it tried to open, by outcome.", connects},
-         ContainerFamily{"plimsoll_net_accepts_total", kCounter, "TCP connections that others opened to it.",
-                         counter<&ProbeReadings::network, &Network::accepts>},
-         ContainerFamily{"plimsoll_syscalls_total", kCounter, "System calls that returned.",
-                         counter<&ProbeReadings::syscalls, &Syscalls::calls>},
-         ContainerFamily{"plimsoll_syscall_errors_total", kCounter, "System calls that failed, by errno.",
-                         syscall_errors},
-         "plimsoll_memory_stall_seconds_total",
-         kCounter,
-         "Time that its tasks were kept to get memory back: in reclaim of a cgroup (memcg) or of the "
-         "machine (direct), or held up over memory.high (high).",
-         reclaim_stalls},
+constexpr std::array kProbeFamilies = {
+    ContainerFamily{"plimsoll_cpu_run_seconds_total", kCounter, "Time that its tasks had a CPU.",
+                    counter<&ProbeReadings::scheduling, &Scheduling::on_cpu>},
+    ContainerFamily{"plimsoll_cpu_stolen_seconds_total", kCounter,
+                    "Time that its tasks waited for a CPU that another container had.",
+                    counter<&ProbeReadings::scheduling, &Scheduling::stolen>},
+    ContainerFamily{"plimsoll_process_starts_total", kCounter, "Processes begun.",
+                    counter<&ProbeReadings::lifecycle, &Lifecycle::forks>},
+    ContainerFamily{"plimsoll_thread_starts_total", kCounter, "Threads begun, beside each process' first.",
+                    counter<&ProbeReadings::lifecycle, &Lifecycle::threads>},
+    ContainerFamily{"plimsoll_program_starts_total", kCounter, "Programs begun: execve.",
+                    counter<&ProbeReadings::lifecycle, &Lifecycle::execs>},
+    ContainerFamily{"plimsoll_task_attaches_total", kCounter,
+                    "Processes and threads that were moved in from another cgroup.",
+                    counter<&ProbeReadings::lifecycle, &Lifecycle::attaches>},
+    ContainerFamily{"plimsoll_process_ends_total", kCounter, "Processes ended, by how.", process_ends},
+    ContainerFamily{
+        "plimsoll_net_bytes_total", kCounter,
+        "Bytes of IP packets of any protocol, headers included, that its sockets sent and received, "
+        "on all interfaces, the loopback among them. What a card cuts into packets has one header.",
+        both_ways<&Network::bytes_sent, &Network::bytes_received>},
+    ContainerFamily{"plimsoll_net_packets_total", kCounter,
+                    "Those packets, as they are after cutting and before joining.",
+                    both_ways<&Network::packets_sent, &Network::packets_received>},
+    ContainerFamily{"plimsoll_net_tcp_retransmits_total", kCounter, "TCP segments sent again.",
+                    counter<&ProbeReadings::network, &Network::retransmits>},
+    ContainerFamily{"plimsoll_net_tcp_resets_total", kCounter, "TCP connections reset, by who did it.",
+                    both_ways<&Network::resets_sent, &Network::resets_received>},
+    ContainerFamily{"plimsoll_net_connects_total", kCounter, "TCP connections it tried to open, by outcome.",
+                    connects},
+    ContainerFamily{"plimsoll_net_accepts_total", kCounter, "TCP connections that others opened to it.",
+                    counter<&ProbeReadings::network, &Network::accepts>},
+    ContainerFamily{"plimsoll_syscalls_total", kCounter, "System calls that returned.",
+                    counter<&ProbeReadings::syscalls, &Syscalls::calls>},
+    ContainerFamily{"plimsoll_syscall_errors_total", kCounter, "System calls that failed, by errno.",
+                    syscall_errors},
+    ContainerFamily{
+        "plimsoll_memory_stall_seconds_total", kCounter,
+        "Time that its tasks were kept to get memory back: in reclaim of a cgroup (memcg) or of the "
+        "machine (direct), or held up over memory.high (high).",
+        reclaim_stalls},
     ContainerFamily{"plimsoll_memory_reclaimed_pages_total", kCounter,
                     "Pages that its tasks got back meanwhile.",
                     counter<&ProbeReadings::reclaim, &model::Reclaim::pages>},
@@ -151,6 +155,9 @@ constexpr std::array
                     io_counter<&IoRequests::device>},
     ContainerFamily{"plimsoll_io_bytes_total", kCounter, "Bytes of its requests that ended.",
                     io_counter<&IoRequests::bytes>},
+    ContainerFamily{"plimsoll_oom_kills_total", kCounter,
+                    "Processes killed for lack of memory, by what ran out: a cgroup's limit, or the machine.",
+                    oom_kills},
 };
 
 constexpr std::array kHistograms = {

@@ -30,12 +30,17 @@ std::string ago(std::int64_t unix_seconds) {
 }
 
 std::string clock_text(const std::string& rfc3339) {
+  const std::string day = day_text(rfc3339);
+  return day == rfc3339 ? day : day.substr(day.find(' ') + 1);
+}
+
+std::string day_text(const std::string& rfc3339) {
   const auto when = parse_rfc3339(rfc3339);
   if (!when) return rfc3339;
   const std::time_t seconds = std::chrono::floor<std::chrono::seconds>(*when).time_since_epoch().count();
   std::tm local{};
   ::localtime_r(&seconds, &local);
-  return fmt::format("{:%H:%M:%S}", local);
+  return fmt::format("{:%Y-%m-%d %H:%M:%S}", local);
 }
 
 Result<std::string> moment(const std::string& text) {

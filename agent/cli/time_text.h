@@ -15,6 +15,8 @@ std::string span_text(std::chrono::seconds span);
 std::string ago(std::int64_t unix_seconds);
 // "14:03:21" in local time for an RFC 3339 time; the text itself where it is none.
 std::string clock_text(const std::string& rfc3339);
+// "2026-11-27 14:03:21", likewise.
+std::string day_text(const std::string& rfc3339);
 // A moment as people give it: RFC 3339, Unix seconds, or a span back from now ("10m"), as the Unix seconds
 // that the API takes ("1764000000.5"). "" stays "".
 Result<std::string> moment(const std::string& text);

@@ -118,6 +118,7 @@ class Agent {
   Result<> open_watch() {
     PLIMSOLL_ASSIGN(audit_, enforce::AuditLog::open(config_.state + "/decisions.db"));
     if (!audit_->warning().empty()) log::warning(audit_->warning());
+    PLIMSOLL_ASSIGN(ooms_, watch::OomLog::open(config_.state + "/ooms"));
     own_.emplace(*containers_);
     auto options = watch_options(host_, config_.host.proc);
     if (!config_.probes_off.contains("all"))
@@ -158,7 +159,8 @@ class Agent {
                     .board = board_,
                     .disks = {.sysfs = config_.host.sys, .mountinfo = config_.host.proc + "/self/mountinfo"},
                     .boot_id = host_.boot_id,
-                    .tick = config_.tick}));
+                    .tick = config_.tick,
+                    .ooms = ooms_.get()}));
     return {};
   }
 
@@ -189,6 +191,7 @@ class Agent {
                                 .loop = *loop_,
                                 .engine = *engine_,
                                 .audit = *audit_,
+                                .ooms = *ooms_,
                                 .metrics = metrics_,
                                 .host = host_,
                                 .label_keys = config_.label_keys,
@@ -212,6 +215,7 @@ class Agent {
   std::unique_ptr<image::Store> images_;
   std::unique_ptr<container::Containers> containers_;
   std::unique_ptr<enforce::AuditLog> audit_;
+  std::unique_ptr<watch::OomLog> ooms_;
   std::optional<OwnContainers> own_;
   std::unique_ptr<bpf::Probes> probes_;  // null: not wanted
   std::unique_ptr<watch::Watcher> watcher_;

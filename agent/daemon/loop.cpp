@@ -9,7 +9,11 @@
 
 #include <algorithm>
 #include <array>
+#include <nlohmann/json.hpp>
 #include <set>
+
+#include "agent/base/json_text.h"
+#include "agent/daemon/post_mortem.h"
 
 namespace plimsoll::daemon {
 namespace {
@@ -201,6 +205,7 @@ void Loop::tick() {
   sampled_ = now;
   auto snapshot = parts_.watcher.take();
   parts_.metrics.sampled(parts_.watcher.stats().last_take);
+  memory_history_.note(*snapshot);
   tick_before_ = std::exchange(last_tick_, snapshot);
   if (ticks_ % kTicksBetweenSaves == 0) forget_ended(*snapshot);
   turn(std::move(snapshot));
@@ -214,9 +219,26 @@ void Loop::events() {
   const std::vector<model::Event> happened = parts_.watcher.drain();
   if (!parts_.watcher.take_limit_changes().empty()) limit_turns_.changed();
   // Memory events and pressure never wait.
-  if (happened.empty() && !limit_turns_.take(parts_.clock.boot())) return;
-  turn(parts_.watcher.snapshot(), happened);
-  log_warnings();
+  if (!happened.empty() || limit_turns_.take(parts_.clock.boot())) {
+    turn(parts_.watcher.snapshot(), happened);
+    log_warnings();
+  }
+  record_ooms();
+}
+
+// After the decisions: they are urgent, this is not.
+void Loop::record_ooms() {
+  std::vector<model::OomKill> kills = parts_.watcher.take_ooms();
+  if (kills.empty()) return;
+  const auto now = parts_.watcher.snapshot();
+  for (model::OomKill& kill : kills) {
+    auto one = post_mortem(std::move(kill), *now, memory_history_);
+    log::warning(summary_line(one));
+    if (parts_.ooms == nullptr) continue;
+    one.id = parts_.ooms->next_id();
+    if (const auto kept = parts_.ooms->append(json_text(post_mortem_json(one)) + "\n"); !kept)
+      log::warning("keep the post-mortem of an OOM kill: " + kept.error().message());
+  }
 }
 
 void Loop::use_policies() {

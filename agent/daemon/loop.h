@@ -23,6 +23,8 @@
 #include "agent/enforce/audit_log.h"
 #include "agent/enforce/executor.h"
 #include "agent/kernel/block_device.h"
+#include "agent/watch/memory_history.h"
+#include "agent/watch/oom_log.h"
 #include "agent/watch/watcher.h"
 #include "exporters/own_metrics.h"
 #include "policies/engine.h"
@@ -44,6 +46,7 @@ class Loop {
     kernel::DeviceRoots disks;
     std::string boot_id;
     Nanoseconds tick;
+    watch::OomLog* ooms = nullptr;  // null: post-mortems are not kept
   };
 
   // Takes up what an earlier agent of this boot left in the audit log's state, and makes the first turn.
@@ -93,6 +96,7 @@ class Loop {
   // Evaluates, carries out and records; true where something was decided.
   bool decide(const std::shared_ptr<const model::Snapshot>& snapshot, std::span<const model::Event> happened);
   void record(std::vector<model::DecisionRecord> records);
+  void record_ooms();
   void publish(std::shared_ptr<const model::Snapshot> snapshot);
   void forget_ended(const model::Snapshot& snapshot);  // last decisions of containers that are gone
   void save_engine();
@@ -107,6 +111,7 @@ class Loop {
   UniqueFd epoll_, timer_, bell_;
   BootTime next_tick_, sampled_;
   LimitTurns limit_turns_;
+  watch::MemoryHistory memory_history_;
   bool stopping_ = false, paused_ = false;
   std::uint64_t ticks_ = 0, told_lost_ = 0;
   std::shared_ptr<const model::Snapshot> last_tick_, tick_before_;

@@ -8,6 +8,7 @@
 #include "agent/api/docker_words.h"
 #include "agent/base/json_text.h"
 #include "agent/base/rfc3339.h"
+#include "agent/daemon/post_mortem.h"
 #include "agent/kernel/process.h"
 #include "agent/kernel/text_scan.h"
 #include "exporters/gzip.h"
@@ -70,6 +71,8 @@ void Pages::add_to(api::Router& router) {
       "GET", "/plimsoll/v1/interference",
       [this](api::Exchange& exchange) { api::reply_json(exchange, interference_json(*parts_.board.get())); },
       open);
+  router.add("GET", "/plimsoll/v1/ooms", [this](api::Exchange& exchange) { ooms(exchange); }, open);
+  router.add("GET", "/plimsoll/v1/ooms/{id}", [this](api::Exchange& exchange) { oom(exchange); }, open);
   router.add("GET", "/plimsoll/v1/policies", [this](api::Exchange& exchange) { policies(exchange); }, open);
   router.add("GET", "/plimsoll/v1/health", [this](api::Exchange& exchange) { health(exchange); }, open);
   router.add("GET", "/plimsoll/v1/policies/explain/{name...}",
@@ -159,6 +162,32 @@ void Pages::follow(api::Exchange& exchange, enforce::DecisionFilter filter) cons
     if (records->empty() && exchange.client_gone()) return;
     if (!newest->empty()) filter.after_id = newest->back().id;
   }
+}
+
+void Pages::ooms(api::Exchange& exchange) const {
+  const auto limit = exchange.request().integer("limit");
+  if (!limit) return exchange.reply_error(limit.error());
+  const auto most = static_cast<std::size_t>(std::max<std::int64_t>(limit->value_or(100), 0));
+  const std::string container = exchange.request().value("container");
+  std::vector<json> found;
+  for (const std::int64_t id : parts_.ooms.ids()) {
+    if (found.size() == most) break;
+    // One that was taken out meanwhile, or torn by a crash, has nothing to say.
+    const auto text = parts_.ooms.read(id);
+    json one = text ? json::parse(*text, nullptr, false) : json();
+    if (one.is_object() && concerns(one, container)) found.push_back(post_mortem_summary(std::move(one)));
+  }
+  std::ranges::reverse(found);
+  api::reply_json(exchange, found);
+}
+
+void Pages::oom(api::Exchange& exchange) const {
+  const std::string& word = exchange.request().params.at("id");
+  const auto id = parse_u64(word);
+  const auto text = id && *id <= INT64_MAX ? parts_.ooms.read(static_cast<std::int64_t>(*id))
+                                           : fail("No such post-mortem: " + word, ErrorKind::kNotFound);
+  if (!text) return exchange.reply_error(text.error());
+  exchange.reply({.body = *text});
 }
 
 void Pages::policies(api::Exchange& exchange) const {

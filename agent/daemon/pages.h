@@ -2,6 +2,8 @@
 //   GET  /metrics                                 Prometheus text, gzip where asked for
 //   GET  /plimsoll/v1/containers                  see status.h
 //   GET  /plimsoll/v1/decisions?limit&since&container&policy&follow   an array; NDJSON where following
+//   GET  /plimsoll/v1/ooms?limit&container        OOM kills, oldest first; see post_mortem.h
+//   GET  /plimsoll/v1/ooms/ID                     one of them, with all that is known
 //   GET  /plimsoll/v1/policies                    what is in force, and what is wrong with the folder
 //   GET  /plimsoll/v1/policies/explain/NAME       what holds for one container, and why
 //   POST /plimsoll/v1/pause?paused=BOOL           stops all enforcement, or lets it go on
@@ -13,6 +15,7 @@
 #include "agent/daemon/board.h"
 #include "agent/daemon/loop.h"
 #include "agent/daemon/status.h"
+#include "agent/watch/oom_log.h"
 #include "exporters/render.h"
 
 namespace plimsoll::daemon {
@@ -26,6 +29,7 @@ class Pages {
     Loop& loop;
     const policies::Engine& engine;  // read on the loop's thread only
     const enforce::AuditLog& audit;
+    const watch::OomLog& ooms;
     exporters::OwnMetrics& metrics;
     model::HostFacts host;
     std::set<std::string> label_keys;
@@ -42,6 +46,8 @@ class Pages {
   void containers(api::Exchange& exchange) const;
   void decisions(api::Exchange& exchange) const;
   void follow(api::Exchange& exchange, enforce::DecisionFilter filter) const;
+  void ooms(api::Exchange& exchange) const;
+  void oom(api::Exchange& exchange) const;
   void policies(api::Exchange& exchange) const;
   void explain(api::Exchange& exchange) const;
   void pause(api::Exchange& exchange) const;

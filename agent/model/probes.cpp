@@ -49,6 +49,8 @@ std::string_view to_string(ProbeAlarm::Why why) {
       return "over memory.high";
     case ProbeAlarm::Why::kReclaimStall:
       return "reclaim stall";
+    case ProbeAlarm::Why::kOomKill:
+      return "OOM kill";
   }
   return "";
 }

@@ -95,6 +95,12 @@ struct Syscalls {
   std::vector<Failed> errors;  // of them, by errno; what did not happen is not there
 };
 
+// Processes of a container that the kernel killed for want of memory.
+struct OomKills {
+  std::uint64_t memcg = 0;   // the limit of a cgroup was reached: the container's, or one above or below it
+  std::uint64_t global = 0;  // the machine had no more
+};
+
 // Each time that the CPU quota of a container, or of a cgroup below it, was used up and its tasks were held
 // up. Each CPU's run queue is for itself: two CPUs held up for 10 ms are two episodes of 10 ms, as in
 // cpu.stat's throttled_usec.
@@ -141,6 +147,7 @@ struct ProbeReadings {
   std::optional<Syscalls> syscalls;
   std::optional<Reclaim> reclaim;
   std::optional<std::vector<DiskIo>> io;  // disks that it had requests of
+  std::optional<OomKills> oom;
 };
 
 // Something that must not wait for the next tick.
@@ -149,11 +156,12 @@ struct ProbeAlarm {
     kForkBurst,     // processes begun faster than any honest program does
     kMemoryHigh,    // a task is being held up over memory.high
     kReclaimStall,  // its tasks lose much of their time to reclaim
+    kOomKill,       // the kernel killed a process of it for want of memory
   };
   CgroupId container;
   Why why{};
   Nanoseconds when{0};  // CLOCK_MONOTONIC
-  int pid = 0;          // of the process that did it; 0: none in particular
+  int pid = 0;          // of the process that did it, or that it was done to; 0: none in particular
 };
 std::string_view to_string(ProbeAlarm::Why why);  // "fork burst"
 

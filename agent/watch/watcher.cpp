@@ -151,6 +151,8 @@ std::vector<model::CgroupId> Watcher::take_limit_changes() {
   return ids;
 }
 
+std::vector<model::OomKill> Watcher::take_ooms() { return std::exchange(ooms_, {}); }
+
 std::vector<std::string> Watcher::take_warnings() {
   if (warnings_.size() > kMostWarnings) {
     const std::size_t more = warnings_.size() - kMostWarnings;

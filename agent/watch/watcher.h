@@ -25,6 +25,7 @@
 #include "agent/base/clock.h"
 #include "agent/base/result.h"
 #include "agent/model/event.h"
+#include "agent/model/oom.h"
 #include "agent/model/sample.h"
 #include "agent/watch/container_sampler.h"
 #include "agent/watch/descriptor_budget.h"
@@ -84,6 +85,9 @@ class Watcher {
   std::vector<model::CgroupId> take_limit_changes();
   // One line each: what could not be read, and why. For the agent's log.
   std::vector<std::string> take_warnings();
+  // What the kernel's OOM killer did, as drain() has learned since this was last called; also to what is in
+  // no container.
+  std::vector<model::OomKill> take_ooms();
   WatchStats stats() const;
 
   // The totals by workload, for the state folder. See Workloads.
@@ -155,6 +159,7 @@ class Watcher {
   std::vector<model::Event> events_;
   std::set<model::CgroupId> limit_changes_;
   std::vector<std::string> warnings_;
+  std::vector<model::OomKill> ooms_;
   std::uint64_t tick_ = 0, sequence_ = 0;
   Nanoseconds last_take_{0};
 };

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <set>
 #include <tuple>
 
@@ -167,6 +168,7 @@ void Watcher::probes_fired() {
     if (fresh.insert(alarm.container).second) (void)refresh(alarm.container);
     push(model::ProbeRaised{ref, alarm});
   }
+  std::ranges::move(options_.probes->take_ooms(), std::back_inserter(ooms_));
 }
 
 }  // namespace plimsoll::watch

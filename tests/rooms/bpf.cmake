@@ -1,3 +1,5 @@
+plimsoll_unit_test(bpf LINK plimsoll_bpf)
+
 # Objects of the tests' own.
 file(MAKE_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/skeletons)
 function(plimsoll_test_probe target name folder)
