@@ -24,8 +24,13 @@ struct kernfs_node {
   __u64 id;
 } CORE;
 
+struct cgroup_root {
+  int hierarchy_id; /* 0: cgroup v2's */
+} CORE;
+
 struct cgroup {
   int level; /* the root's is 0 */
+  struct cgroup_root* root;
   struct kernfs_node* kn;
   struct cgroup* ancestors[]; /* by level, itself among them; since 6.1 */
 } CORE;
@@ -104,6 +109,65 @@ struct task_struct {
   struct css_set* cgroups;
   struct sched_info sched_info;
   struct sched_entity se;
+  unsigned int memcg_nr_pages_over_high; /* charged while over memory.high, and not yet paid for */
+} CORE;
+
+struct blkcg {
+  struct cgroup_subsys_state css;
+} CORE;
+
+struct blkcg_gq {
+  struct blkcg* blkcg;
+} CORE;
+
+struct blk_mq_ops;
+struct gendisk;
+
+struct request_queue {
+  const struct blk_mq_ops* mq_ops; /* null: it takes bios as they are, and makes no requests */
+  struct gendisk* disk;
+} CORE;
+
+struct gendisk {
+  int major;
+  int first_minor;
+  struct request_queue* queue;
+} CORE;
+
+#define REQ_OP_MASK 0xff
+enum req_op {
+  REQ_OP_READ = 0,
+  REQ_OP_WRITE = 1,
+  REQ_OP_ZONE_APPEND = 7,
+};
+
+enum req_flag_bits {
+  __REQ_PREFLUSH = 18,
+};
+
+struct block_device {
+  struct gendisk* bd_disk;
+} CORE;
+
+struct bvec_iter {
+  __u64 bi_sector;
+} CORE;
+
+struct bio {
+  struct bio* bi_next; /* the next of the same request */
+  struct block_device* bi_bdev;
+  __u32 bi_opf;
+  struct bvec_iter bi_iter;
+  struct blkcg_gq* bi_blkg; /* of the cgroup that io.stat charges */
+} CORE;
+
+struct request {
+  struct request_queue* q;
+  __u32 cmd_flags;
+  unsigned int __data_len; /* bytes that have not been completed */
+  struct bio* bio;         /* the first that has not been */
+  __u64 start_time_ns;     /* when it was made; 0: the queue keeps no statistics */
+  void* end_io;
 } CORE;
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

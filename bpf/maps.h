@@ -5,6 +5,7 @@
 #include <bpf/bpf.h>
 
 #include <cstdint>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -25,12 +26,18 @@ Value sum_of(const std::uint64_t* words, int cpus) {
   return sum;
 }
 
-// The value of `key`, all CPUs together; all zero where there is no entry, since nothing was counted.
+// The value of `key`, all CPUs together; nullopt where there is no entry.
+template <typename Value, typename Key>
+std::optional<Value> read_entry(int map, const Key& key, int cpus) {
+  std::vector<std::uint64_t> words(static_cast<std::size_t>(cpus) * sizeof(Value) / sizeof(std::uint64_t));
+  if (bpf_map_lookup_elem(map, &key, words.data()) != 0) return std::nullopt;
+  return sum_of<Value>(words.data(), cpus);
+}
+
+// Likewise; all zero where there is no entry, since nothing was counted.
 template <typename Value, typename Key>
 Value read_sum(int map, const Key& key, int cpus) {
-  std::vector<std::uint64_t> words(static_cast<std::size_t>(cpus) * sizeof(Value) / sizeof(std::uint64_t));
-  if (bpf_map_lookup_elem(map, &key, words.data()) != 0) return {};
-  return sum_of<Value>(words.data(), cpus);
+  return read_entry<Value>(map, key, cpus).value_or(Value{});
 }
 
 // All keys of a map; those that come or go meanwhile may be missed.

@@ -1,10 +1,12 @@
 #include "bpf/object.h"
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
 #include <algorithm>
 #include <cstdio>
+#include <map>
 
 namespace plimsoll::bpf {
 namespace {
@@ -20,7 +22,8 @@ int keep(libbpf_print_level level, const char* format, va_list arguments) {
   return 0;
 }
 
-// The last line that is not libbpf's own frame around the verifier's words.
+// The last line that is not libbpf's own frame around the verifier's words, nor its word that the whole
+// failed too: the line before that names the program.
 std::string reason() {
   std::string best;
   std::size_t begin = 0;
@@ -29,6 +32,7 @@ std::string reason() {
     const std::string line = said.substr(begin, end - begin);
     begin = end + 1;
     if (line.empty() || line.find("-- ") != std::string::npos || line.starts_with("processed ")) continue;
+    if (line.starts_with("libbpf: failed to load object")) continue;
     best = line;
   }
   said.clear();
@@ -62,6 +66,20 @@ void take_out(int map, std::size_t key_words, std::uint64_t container) {
   for (const auto& one : doomed) bpf_map_delete_elem(map, one.data());
 }
 
+struct FreeBtf {
+  void operator()(btf* types) const { btf__free(types); }
+};
+
+// Whether the kernel has the function, or the tracepoint, that a section "fentry/NAME" asks for.
+bool has_hook(const btf* kernel, std::string_view section) {
+  const std::size_t slash = section.find('/');
+  if (slash == std::string_view::npos) return true;
+  const std::string target(section.substr(slash + 1));
+  if (section.starts_with("tp_btf/"))
+    return btf__find_by_name_kind(kernel, ("btf_trace_" + target).c_str(), BTF_KIND_TYPEDEF) > 0;
+  return btf__find_by_name_kind(kernel, target.c_str(), BTF_KIND_FUNC) > 0;
+}
+
 }  // namespace
 
 void Object::CloseObject::operator()(bpf_object* object) const { bpf_object__close(object); }
@@ -93,15 +111,40 @@ Result<std::unique_ptr<Object>> Object::load(const ObjectSource& source, std::sp
     }
     if (code != 0) return refused("prepare the BPF map " + name + " of " + source.name, code);
   }
+  PLIMSOLL_TRY(made->choose_programs(source.name));
   if (const int code = bpf_object__load(made->object_.get()); code != 0)
     return refused("load the BPF object " + source.name, code);
   PLIMSOLL_TRY(made->attach(source.name, cgroup_root));
   return made;
 }
 
+// libbpf itself leaves out those whose sections begin with '?', until it is told otherwise.
+Result<> Object::choose_programs(const std::string& name) {
+  std::unique_ptr<btf, FreeBtf> kernel;
+  std::map<std::string, bool> done;  // what several can do, by the part of their names that is equal
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, object_.get()) {
+    if (bpf_program__autoload(program)) continue;
+    if (!kernel) kernel.reset(btf__load_vmlinux_btf());
+    if (!kernel) return refused("read the kernel's types for " + name, errno);
+    bool has = has_hook(kernel.get(), bpf_program__section_name(program));
+    const std::string full = bpf_program__name(program);
+    if (const std::size_t end = full.find("___"); end != std::string::npos) {
+      bool& already = done[full.substr(0, end)];
+      has = has && !already;
+      already = already || has;
+    }
+    bpf_program__set_autoload(program, has);
+  }
+  const auto undone = std::ranges::find(done, false, [](const auto& one) { return one.second; });
+  if (undone == done.end()) return {};
+  return fail("load the BPF object " + name + ": this kernel has no hook for " + undone->first);
+}
+
 Result<> Object::attach(const std::string& name, int cgroup_root) {
   bpf_program* program = nullptr;
   bpf_object__for_each_program(program, object_.get()) {
+    if (!bpf_program__autoload(program)) continue;
     const bool of_cgroup = bpf_program__type(program) == BPF_PROG_TYPE_CGROUP_SKB;
     if (of_cgroup && cgroup_root < 0)
       return fail("attach " + name + " to " + bpf_program__section_name(program) +
@@ -148,6 +191,7 @@ RunTime Object::run_time() const {
     if (bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size) != 0) continue;
     all.spent += Nanoseconds(static_cast<std::int64_t>(info.run_time_ns));
     all.runs += info.run_cnt;
+    all.missed += info.recursion_misses;
   }
   return all;
 }

@@ -28,10 +28,12 @@ struct ObjectSource {
   std::span<const std::uint8_t> bytes;  // ELF
 };
 
-// What its programs cost: both are 0 while kernel.bpf_stats_enabled is.
+// What its programs cost: both are 0 while kernel.bpf_stats_enabled is. And how often they were not run since
+// they would have interrupted themselves.
 struct RunTime {
   Nanoseconds spent{0};
   std::uint64_t runs = 0;
+  std::uint64_t missed = 0;
 };
 
 // How much its maps have room for. The maps meant are per-CPU hashes, whose keys are 64-bit cgroup ids of
@@ -45,8 +47,10 @@ class Object {
  public:
   // Loads it with the maps of `shared` in place of its own of that name, the others with that much room, and
   // attaches all of its programs, or none; those of the cgroup kinds to `cgroup_root`, a folder, without
-  // which they are refused. Errors: what the kernel or the verifier said, in one line that names program and
-  // hook.
+  // which they are refused. A program whose section begins with '?' is left out where the kernel has not its
+  // hook. Where such names are equal up to "___", one of them does the work, under the hook that this kernel
+  // has: the first that can, and that none can is an error. Errors: what the kernel or the verifier said, in
+  // one line that names program and hook.
   static Result<std::unique_ptr<Object>> load(const ObjectSource& source, std::span<const SharedMap> shared,
                                               const Room& room, int cgroup_root = -1);
   ~Object();
@@ -62,6 +66,7 @@ class Object {
 
  private:
   Object() = default;
+  Result<> choose_programs(const std::string& name);
   Result<> attach(const std::string& name, int cgroup_root);
 
   struct CloseObject {

@@ -1,10 +1,12 @@
 #include "bpf/probes.h"
 
+#include <blockio.skel.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <fcntl.h>
 #include <lifecycle.skel.h>
 #include <net.skel.h>
+#include <reclaim.skel.h>
 #include <sched.skel.h>
 #include <syscalls.skel.h>
 #include <throttle.skel.h>
@@ -45,6 +47,8 @@ constexpr std::array kProbes = {
     ProbeInfo{"throttle", throttle_bpf__elf_bytes, read_throttle},
     ProbeInfo{"net", net_bpf__elf_bytes, read_net},
     ProbeInfo{"syscalls", syscalls_bpf__elf_bytes, read_syscalls, true},
+    ProbeInfo{"reclaim", reclaim_bpf__elf_bytes, read_reclaim},
+    ProbeInfo{"blockio", blockio_bpf__elf_bytes, read_blockio},
 };
 
 Result<UniqueFd> make_map(bpf_map_type type, const char* name, std::uint32_t key, std::uint32_t value,
@@ -71,6 +75,10 @@ std::optional<model::ProbeAlarm::Why> why_of(std::uint32_t kind) {
   switch (kind) {
     case WIRE_EVENT_FORK_BURST:
       return model::ProbeAlarm::Why::kForkBurst;
+    case WIRE_EVENT_MEMORY_HIGH:
+      return model::ProbeAlarm::Why::kMemoryHigh;
+    case WIRE_EVENT_RECLAIM_STALL:
+      return model::ProbeAlarm::Why::kReclaimStall;
     default:
       return std::nullopt;
   }
@@ -121,9 +129,11 @@ struct Probes::State {
     PLIMSOLL_ASSIGN(events, make_map(BPF_MAP_TYPE_RINGBUF, "events", 0, 0, ring_size(options.ring_bytes)));
     ring.reset(ring_buffer__new(events.get(), &State::happened, this, nullptr));
     if (!ring) return fail_errno("read the BPF ring buffer events");
-    PLIMSOLL_TRY(put(settings, "settings",
-                     wire_settings{.window = static_cast<wire_u64>(options.window.count()),
-                                   .forks_of_a_burst = options.forks_of_a_burst}));
+    PLIMSOLL_TRY(
+        put(settings, "settings",
+            wire_settings{.window = static_cast<wire_u64>(options.window.count()),
+                          .forks_of_a_burst = options.forks_of_a_burst,
+                          .stall_of_a_window = static_cast<wire_u64>(options.stall_of_a_window.count())}));
     return next_epoch();
   }
 
@@ -202,6 +212,7 @@ std::vector<model::ProbeState> Probes::states() const {
       const RunTime cost = probe.object->run_time();
       told.spent = cost.spent;
       told.runs = cost.runs;
+      told.missed = cost.missed;
       const auto lost = [&](std::uint32_t why) {
         return read_sum<wire_u64>(probe.object->map("lost"), why, state_->cpus);
       };

@@ -29,6 +29,8 @@ class Probes {
     // No CPU tells of a container's excess more than once in a window.
     Nanoseconds window = std::chrono::milliseconds(100);
     std::uint64_t forks_of_a_burst = 50;  // processes, on one CPU, within a window
+    // Time of a container's tasks in reclaim and over memory.high, on one CPU, within a window.
+    Nanoseconds stall_of_a_window = std::chrono::milliseconds(20);
   };
   // Loads what it can; states() tells of the rest. Needs CAP_BPF and CAP_PERFMON, and a kernel with BTF.
   static std::unique_ptr<Probes> open(const Options& options);

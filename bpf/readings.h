@@ -21,6 +21,8 @@ void read_sched(const Object& object, const Place& place, int cpus, model::Probe
 void read_throttle(const Object& object, const Place& place, int cpus, model::ProbeReadings& out);
 void read_net(const Object& object, const Place& place, int cpus, model::ProbeReadings& out);
 void read_syscalls(const Object& object, const Place& place, int cpus, model::ProbeReadings& out);
+void read_reclaim(const Object& object, const Place& place, int cpus, model::ProbeReadings& out);
+void read_blockio(const Object& object, const Place& place, int cpus, model::ProbeReadings& out);
 // The whole matrix.
 std::vector<model::Interference> read_interference(const Object& object, int cpus);
 

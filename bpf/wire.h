@@ -44,7 +44,9 @@ enum wire_lost {
 
 /* What must not wait for the next tick. Ring buffer `events`; the kind says which record it is. */
 enum wire_event_kind {
-  WIRE_EVENT_FORK_BURST, /* wire_event: `forks_of_a_burst` on one CPU within a window */
+  WIRE_EVENT_FORK_BURST,    /* wire_event: `forks_of_a_burst` on one CPU within a window */
+  WIRE_EVENT_MEMORY_HIGH,   /* wire_event: a task is held up since its cgroup is over memory.high */
+  WIRE_EVENT_RECLAIM_STALL, /* wire_event: `stall_of_a_window` in stalls that ended on one CPU */
 };
 struct wire_event {
   wire_u64 when;
@@ -58,8 +60,9 @@ WIRE_ASSERT(sizeof(struct wire_event) == 24, "wire_event");
 struct wire_settings {
   wire_u64 window; /* no CPU tells of a container's excess more than once in it */
   wire_u64 forks_of_a_burst;
+  wire_u64 stall_of_a_window; /* nanoseconds */
 };
-WIRE_ASSERT(sizeof(struct wire_settings) == 16, "wire_settings");
+WIRE_ASSERT(sizeof(struct wire_settings) == 24, "wire_settings");
 
 /* Map `lifecycle`, per CPU: container -> its processes' beginnings and ends. A process is a thread group.
  * Until the agent has named a container, what happens in its cgroup is counted under the cgroup's own id,
@@ -156,5 +159,60 @@ struct wire_syscalls {
   wire_u64 errors[WIRE_ERRNOS]; /* of them, by errno; at 0 those that user space has no name for */
 };
 WIRE_ASSERT(sizeof(struct wire_syscalls) == 8 + 8 * WIRE_ERRNOS, "wire_syscalls");
+/* Why a task stalls for memory. Of kinds within each other, the outermost counts. */
+enum wire_stall {
+  WIRE_STALL_MEMCG,  /* reclaim of a cgroup, its own at memory.max or an ancestor's */
+  WIRE_STALL_DIRECT, /* reclaim of the machine, which has no page to give */
+  WIRE_STALL_HIGH,   /* held up over memory.high: the reclaim, and the sleep after it */
+  WIRE_STALL_KINDS,
+};
+
+/* Map `reclaim`, per CPU: container -> its tasks' stalls for memory. */
+struct wire_reclaim {
+  wire_u64 episodes[WIRE_STALL_KINDS];
+  wire_u64 nanoseconds[WIRE_STALL_KINDS];
+  wire_u64 pages; /* that they took back meanwhile */
+  struct wire_histogram stalls;
+  /* The kernel's own, each CPU's for itself: a sum of them means nothing. */
+  wire_u64 high_began;
+  wire_u64 high_episodes;
+  wire_u64 stall_began;
+  wire_u64 stall_sum;
+};
+WIRE_ASSERT(sizeof(struct wire_reclaim) == 8 * (2 * WIRE_STALL_KINDS + 5) + sizeof(struct wire_histogram),
+            "wire_reclaim");
+
+/* Map `blockio`, per CPU: a container and a device -> its requests that ended. */
+struct wire_io_key {
+  wire_u64 container;
+  wire_u64 device; /* the disk's, of WIRE_DEVICE */
+};
+WIRE_ASSERT(sizeof(struct wire_io_key) == 16, "wire_io_key");
+/* The topmost bit keeps it apart from cgroup ids. */
+#define WIRE_DEVICE(major, minor) (1ull << 63 | (wire_u64)(major) << 32 | (wire_u32)(minor))
+#define WIRE_DEVICE_MAJOR(device) ((wire_u32)((device) >> 32 & 0x7fffffff))
+#define WIRE_DEVICE_MINOR(device) ((wire_u32)(device))
+
+struct wire_io {
+  wire_u64 bytes;
+  wire_u64 queued; /* nanoseconds until the device was given them, waits of io.max among them */
+  wire_u64 device; /* nanoseconds from then on */
+  struct wire_histogram latency;
+};
+WIRE_ASSERT(sizeof(struct wire_io) == 24 + sizeof(struct wire_histogram), "wire_io");
+
+enum wire_operation {
+  WIRE_IO_READ,
+  WIRE_IO_WRITE,
+  WIRE_IO_OTHER, /* discards and flushes */
+  WIRE_IO_OPERATIONS,
+};
+struct wire_blockio {
+  struct wire_io by[WIRE_IO_OPERATIONS];
+};
+WIRE_ASSERT(sizeof(struct wire_blockio) == WIRE_IO_OPERATIONS * sizeof(struct wire_io), "wire_blockio");
+
+/* Map `devices`: every device that has an entry in `blockio`. */
+#define WIRE_MOST_DEVICES 64
 
 #endif

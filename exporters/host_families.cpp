@@ -121,6 +121,7 @@ void probe_lost(const Scrape& scrape, const LabelsEmit& emit) {
     };
     lost("map_full", one.lost_map_full);
     lost("ring_full", one.lost_ring_full);
+    lost("missed", one.missed);
   }
 }
 

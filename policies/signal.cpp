@@ -76,6 +76,17 @@ Reading cpu_stolen(In in) {
   const double waited = to_seconds(waits->sum);
   return known(waited > 0 ? std::min(1.0, (*in.now->cpu_stolen - *in.before->cpu_stolen) / waited) : 0);
 }
+Reading memory_stall(In in) {
+  if (in.sample != nullptr && !in.sample->probes.reclaim) return unknown(Unknown::kNeedsProbe);
+  return rate(in.before, in.now, &Counters::memory_stall);
+}
+// Of the requests that ended between the two ends; 0 where none did.
+Reading io_latency_p99(In in) {
+  if (in.sample != nullptr && !in.sample->probes.io) return unknown(Unknown::kNeedsProbe);
+  if (in.now == nullptr || in.before == nullptr || !in.now->io_latency || !in.before->io_latency)
+    return unknown(Unknown::kNoRateYet);
+  return known(to_seconds((*in.now->io_latency - *in.before->io_latency).percentile(0.99)));
+}
 Reading host_cpu(In in) { return rate(in.host_before, in.host_now, &Counters::cpu_seconds); }
 
 Reading throttled(In in) {
@@ -194,8 +205,8 @@ const std::array kSignals = {
                [](In in) { return bytes(in.sample->memory.swap_current); }},
     SignalInfo{"memory.growth", Unit::kBytesPerSecond, "memory.current", "growth of memory.usage a second",
                false, container_rate<&Counters::memory>},
-    SignalInfo{"memory.stall", Unit::kNumber, "BPF reclaim", "time in direct reclaim, seconds a second",
-               false, nullptr},
+    SignalInfo{"memory.stall", Unit::kNumber, "BPF reclaim",
+               "time in reclaim and held up over memory.high, seconds a second", false, memory_stall},
     PRESSURE("", "cpu", container_pressure, cpu),
     PRESSURE("", "memory", container_pressure, memory),
     PRESSURE("", "io", container_pressure, io),
@@ -208,7 +219,7 @@ const std::array kSignals = {
     SignalInfo{"io.write_ops", Unit::kPerSecond, "io.stat wios", "block writes a second", false,
                container_rate<&Counters::io_writes>},
     SignalInfo{"io.latency.p99", Unit::kSeconds, "BPF block I/O", "99th percentile of block I/O latency",
-               false, nullptr},
+               false, io_latency_p99},
     SignalInfo{"pids.count", Unit::kCount, "pids.current", "threads and processes", false,
                [](In in) { return count(in.sample->threads); }},
     SignalInfo{"pids.forks", Unit::kPerSecond, "BPF lifecycle", "processes begun a second", false, forks},
@@ -299,6 +310,8 @@ Counters counters_of(const model::Sample& sample) {
     out.net_connects = sample.probes.network->connects;
   }
   if (sample.probes.lifecycle) out.forks = static_cast<double>(sample.probes.lifecycle->forks);
+  if (sample.probes.reclaim) out.memory_stall = to_seconds(sample.probes.reclaim->spent());
+  if (sample.probes.io) out.io_latency = model::latency(*sample.probes.io);
   if (sample.cpu) {
     out.cpu_seconds = to_seconds(sample.cpu->usage);
     if (sample.cpu->periods) out.periods = static_cast<double>(*sample.cpu->periods);

@@ -40,8 +40,8 @@ struct Counters {
   BootTime taken;
   std::optional<double> cpu_seconds, periods, throttled_periods, memory;
   std::optional<double> io_read, io_written, io_reads, io_writes, net_received, net_transmitted, forks,
-      cpu_stolen, net_retransmits;
-  std::optional<model::TimeHistogram> cpu_waits, net_connects;
+      cpu_stolen, net_retransmits, memory_stall;
+  std::optional<model::TimeHistogram> cpu_waits, net_connects, io_latency;
 };
 Counters counters_of(const model::Sample& sample);
 Counters counters_of(const model::HostSample& host);

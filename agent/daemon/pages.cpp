@@ -209,7 +209,7 @@ void Pages::health(api::Exchange& exchange) const {
                       {"why", one.why},
                       {"runs", one.runs},
                       {"run_seconds", to_seconds(one.spent)},
-                      {"lost", one.lost_map_full + one.lost_ring_full}});
+                      {"lost", one.lost_map_full + one.lost_ring_full + one.missed}});
   }
   api::reply_json(exchange,
                   {{"healthy", healthy},

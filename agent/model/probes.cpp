@@ -12,6 +12,12 @@ TimeHistogram TimeHistogram::operator-(const TimeHistogram& before) const {
   return out;
 }
 
+TimeHistogram& TimeHistogram::operator+=(const TimeHistogram& more) {
+  sum += more.sum;
+  for (std::size_t i = 0; i < kSlots; ++i) slots[i] += more.slots[i];
+  return *this;
+}
+
 Nanoseconds TimeHistogram::percentile(double share) const {
   const double wanted = share * static_cast<double>(count());
   double below = 0;
@@ -27,10 +33,22 @@ Nanoseconds TimeHistogram::percentile(double share) const {
   return Nanoseconds{0};
 }
 
+TimeHistogram latency(const std::vector<DiskIo>& disks) {
+  TimeHistogram all;
+  for (const DiskIo& disk : disks) {
+    for (const IoRequests* one : {&disk.read, &disk.written, &disk.other}) all += one->latency;
+  }
+  return all;
+}
+
 std::string_view to_string(ProbeAlarm::Why why) {
   switch (why) {
     case ProbeAlarm::Why::kForkBurst:
       return "fork burst";
+    case ProbeAlarm::Why::kMemoryHigh:
+      return "over memory.high";
+    case ProbeAlarm::Why::kReclaimStall:
+      return "reclaim stall";
   }
   return "";
 }

@@ -26,6 +26,7 @@ struct TimeHistogram {
 
   // What came after `before`, an earlier state of the same histogram.
   TimeHistogram operator-(const TimeHistogram& before) const;
+  TimeHistogram& operator+=(const TimeHistogram& more);
   // The least time that `share` (0..1) of them did not exceed, taken to lie evenly within a slot; 0 of none.
   Nanoseconds percentile(double share) const;
 
@@ -46,6 +47,8 @@ struct ProbeState {
   std::uint64_t runs = 0;  // of its programs; likewise
   // Not counted for want of room in a map, and events not told for want of room in the ring buffer.
   std::uint64_t lost_map_full = 0, lost_ring_full = 0;
+  // Events that came while the same program was at another on the same CPU: the kernel does not run it again.
+  std::uint64_t missed = 0;
 };
 
 // Processes (thread groups) of a container and of all cgroups below it.
@@ -99,6 +102,36 @@ struct Throttling {
   TimeHistogram episodes;
 };
 
+// Its tasks' stalls for memory, of one kind.
+struct Stalls {
+  std::uint64_t episodes = 0;
+  Nanoseconds spent{0};
+};
+// Of stalls within each other, the outermost counts.
+struct Reclaim {
+  Stalls memcg;             // they reclaimed from a cgroup, their own at memory.max or an ancestor's
+  Stalls direct;            // they reclaimed from the machine, which had no page to give
+  Stalls high;              // they were held up over memory.high: the reclaim, and the sleep after it
+  std::uint64_t pages = 0;  // that they took back meanwhile
+  TimeHistogram stalls;     // of all kinds
+  Nanoseconds spent() const { return memcg.spent + direct.spent + high.spent; }
+};
+
+// Requests of one kind to one disk that ended. A request is what the disk was given: several bios that lie
+// beside each other may be one.
+struct IoRequests {
+  std::uint64_t bytes = 0;
+  Nanoseconds queued{0};  // until the disk was given them, waits of io.max among them
+  Nanoseconds device{0};  // from then on
+  TimeHistogram latency;  // the whole
+};
+struct DiskIo {
+  std::uint32_t major = 0, minor = 0;
+  std::string device;               // "vda", or "8:0" where the name is unknown
+  IoRequests read, written, other;  // other: discards, and flushes, of which the whole latency only is known
+};
+TimeHistogram latency(const std::vector<DiskIo>& disks);  // of all requests
+
 // What the probes have of one container; nullopt where a probe is not up.
 struct ProbeReadings {
   std::optional<Scheduling> scheduling;
@@ -106,12 +139,16 @@ struct ProbeReadings {
   std::optional<Lifecycle> lifecycle;
   std::optional<Network> network;
   std::optional<Syscalls> syscalls;
+  std::optional<Reclaim> reclaim;
+  std::optional<std::vector<DiskIo>> io;  // disks that it had requests of
 };
 
 // Something that must not wait for the next tick.
 struct ProbeAlarm {
   enum class Why {
-    kForkBurst,  // processes begun faster than any honest program does
+    kForkBurst,     // processes begun faster than any honest program does
+    kMemoryHigh,    // a task is being held up over memory.high
+    kReclaimStall,  // its tasks lose much of their time to reclaim
   };
   CgroupId container;
   Why why{};

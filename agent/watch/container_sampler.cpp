@@ -15,16 +15,19 @@ bool ContainerSampler::file_changed(std::string_view file) {
   return true;
 }
 
-void ContainerSampler::name_devices(SamplingGround& ground) {
-  for (model::IoStat& stat : last_.io) {
-    const auto name = ground.device_names.find({stat.major, stat.minor});
-    if (name != ground.device_names.end()) {
-      stat.device = name->second;
-    } else {
-      stat.device = std::to_string(stat.major) + ":" + std::to_string(stat.minor);
-      ground.unknown_device = true;
-    }
+std::string SamplingGround::device_name(std::uint32_t major, std::uint32_t minor) {
+  const auto name = device_names.find({major, minor});
+  if (name != device_names.end()) return name->second;
+  unknown_device = true;
+  return std::to_string(major) + ":" + std::to_string(minor);
+}
+
+model::ProbeReadings read_probes(const bpf::Probes& probes, model::CgroupId id, SamplingGround& ground) {
+  model::ProbeReadings seen = probes.read(id);
+  if (seen.io) {
+    for (model::DiskIo& disk : *seen.io) disk.device = ground.device_name(disk.major, disk.minor);
   }
+  return seen;
 }
 
 void ContainerSampler::read_limits() {
@@ -38,10 +41,8 @@ Result<> ContainerSampler::read_control_files(SamplingGround& ground) {
   const BootTime now = ground.clock.boot();
   PLIMSOLL_TRY(reader_.read(last_, ground.buffer));
   last_.taken = now;
-  name_devices(ground);
-  if (const bpf::Probes* probes = ground.options.probes) {
-    last_.probes = probes->read(id_);
-  }
+  for (model::IoStat& stat : last_.io) stat.device = ground.device_name(stat.major, stat.minor);
+  if (const bpf::Probes* probes = ground.options.probes) last_.probes = read_probes(*probes, id_, ground);
   if (limits_stale_) read_limits();
   if (events_stale_) {
     events_stale_ = false;

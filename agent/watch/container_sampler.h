@@ -24,7 +24,13 @@ struct SamplingGround {
   kernel::DeviceNames device_names;
   bool unknown_device = false;  // a device without a name was met: the names are read again at a later tick
   std::string buffer;           // scratch
+
+  // "vda"; "8:0" where the name is unknown.
+  std::string device_name(std::uint32_t major, std::uint32_t minor);
 };
+
+// What the probes have of a container, with the names of its disks.
+model::ProbeReadings read_probes(const bpf::Probes& probes, model::CgroupId id, SamplingGround& ground);
 
 class ContainerSampler {
  public:
@@ -46,7 +52,6 @@ class ContainerSampler {
   void read_limits();
   void read_due(std::uint64_t tick, std::optional<int> init_pid, const SamplingGround& ground);
   bool due(std::uint64_t tick, unsigned cadence) const;
-  void name_devices(SamplingGround& ground);
 
   CgroupReader reader_;
   model::CgroupId id_;

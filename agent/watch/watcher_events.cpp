@@ -95,7 +95,7 @@ void Watcher::vanished(model::CgroupId id) {
   model::EndedContainer ended{tracked.ref, tracked.sampler.last(), clock_.wall(), std::nullopt};
   if (options_.probes != nullptr) {
     // The kernel keeps them for us: unlike the cgroup's files, they can be read when it is gone.
-    ended.last.probes = options_.probes->read(id);
+    ended.last.probes = read_probes(*options_.probes, id, ground_);
     options_.probes->forget(id);
   }
   if (const auto told = early_ends_.extract(tracked.ref->container_id)) complete(ended, told.mapped());

@@ -1,5 +1,12 @@
 // What BPF probes saw, from the kernel to the scrape, the doctor and the policies.
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
 #include "tests/vm/agent_fixture.h"
+#include "tests/vm/program.h"
 
 namespace plimsoll {
 namespace {
@@ -88,6 +95,70 @@ TEST_F(ProbesVm, WhoTookTheCpuIsNamed) {
   EXPECT_TRUE(until([&] { return !decisions("policy=robbed").empty(); })) << sh("policy explain quiet").text;
   EXPECT_GT(metric(R"(plimsoll_cpu_interference_seconds_total{victim="quiet",aggressor="loud"})").value_or(0),
             0);
+}
+
+// A shell of the host that joins the container's cgroup and becomes `command`.
+class Intruder {
+ public:
+  Intruder(const fs::path& cgroup, const std::string& command) {
+    pid_ = ::fork();
+    if (pid_ == 0) {
+      vm_test::become(
+          {"/bin/sh", "-c", "echo $$ > " + (cgroup / "cgroup.procs").string() + "; exec " + command});
+    }
+  }
+  ~Intruder() {
+    ::kill(pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+  }
+  Intruder(const Intruder&) = delete;
+  Intruder& operator=(const Intruder&) = delete;
+
+ private:
+  pid_t pid_;
+};
+
+TEST_F(ProbesVm, APolicySeesWhoIsHeldUpOverMemoryHigh) {
+  policy(
+      "stalled",
+      "apiVersion: plimsoll/v1\nkind: Policy\nmetadata: {name: stalled}\nspec:\n"
+      "  select: {names: [hungry, sated]}\n  rules:\n    - name: stalled\n      when: memory.stall > 0.05\n"
+      "      then: [{notify: \"{{memory.stall}}\"}]\n      cooldown: 1h\n");
+  run("--name sated", "x=$(yes abcdefghijklmnop | head -c 30000000); sleep 1000");
+  run("--name hungry", "while :; do x=$(yes abcdefghijklmnop | head -c 30000000); done");
+  std::ofstream(cgroup("hungry") / "memory.high") << "8388608" << std::flush;
+  EXPECT_TRUE(until([&] { return !decisions("policy=stalled&container=hungry").empty(); }))
+      << sh("policy explain hungry").text;
+  EXPECT_TRUE(decisions("policy=stalled&container=sated").empty());
+  const std::string scrape = ask("/metrics", GuestAgent::kListen).text;
+  const std::string hungry = inspect("hungry")["Id"], sated = inspect("sated")["Id"];
+  EXPECT_GT(sum_of(scrape, "plimsoll_memory_stall_seconds_total", hungry).value_or(0), 0);
+  EXPECT_GT(sum_of(scrape, "plimsoll_memory_reclaim_stall_seconds_count", hungry).value_or(0), 0);
+  EXPECT_EQ(sum_of(scrape, "plimsoll_memory_stall_seconds_total", sated), 0);
+}
+
+TEST_F(ProbesVm, APolicySeesASlowDisk) {
+  ASSERT_EQ(
+      std::system("modprobe null_blk nr_devices=1 irqmode=2 completion_nsec=20000000 && test -b /dev/nullb0"),
+      0);
+  policy("slow",
+         "apiVersion: plimsoll/v1\nkind: Policy\nmetadata: {name: slow}\nspec:\n"
+         "  select: {names: [reader]}\n  rules:\n    - name: slow\n      when: io.latency.p99 > 10ms\n"
+         "      then: [{notify: \"{{io.latency.p99}}\"}]\n      cooldown: 1h\n");
+  run("--name reader", "sleep 1000");
+  const std::string id = inspect("reader")["Id"];
+  {
+    const Intruder dd(cgroup("reader"),
+                      "dd if=/dev/nullb0 of=/dev/null iflag=direct bs=4k count=1000000 status=none");
+    EXPECT_TRUE(until([&] { return !decisions("policy=slow").empty(); })) << sh("policy explain reader").text;
+  }
+  const std::string scrape = ask("/metrics", GuestAgent::kListen).text;
+  EXPECT_NE(scrape.find("device=\"nullb0\",operation=\"read\""), std::string::npos);
+  const double reads = sum_of(scrape, "plimsoll_io_latency_seconds_count", id).value_or(0);
+  EXPECT_GT(reads, 0);
+  EXPECT_GE(sum_of(scrape, "plimsoll_io_bytes_total", id).value_or(0), reads * 4096);
+  EXPECT_GE(sum_of(scrape, "plimsoll_io_device_seconds_total", id).value_or(0), reads * 0.02);
+  EXPECT_EQ(std::system("rmmod null_blk"), 0);
 }
 
 }  // namespace

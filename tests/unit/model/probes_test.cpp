@@ -37,5 +37,18 @@ TEST(TimeHistogram, ADifferenceIsNeverBelowNothing) {
   EXPECT_EQ(between.sum, 0ns);
 }
 
+TEST(TimeHistogram, TheLatencyOfADiskIsThatOfAllOperations) {
+  DiskIo one, other;
+  one.read.latency.slots[3] = 2;
+  one.read.latency.sum = 10us;
+  one.other.latency.slots[3] = 1;
+  other.written.latency.slots[7] = 4;
+  other.written.latency.sum = 300us;
+  const TimeHistogram all = latency({one, other});
+  EXPECT_EQ(all.slots[3], 3U);
+  EXPECT_EQ(all.slots[7], 4U);
+  EXPECT_EQ(all.sum, 310us);
+}
+
 }  // namespace
 }  // namespace plimsoll::model
