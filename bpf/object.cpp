@@ -100,7 +100,8 @@ Result<std::unique_ptr<Object>> Object::load(const ObjectSource& source, std::sp
   libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
   libbpf_set_print(keep);
   said.clear();
-  LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = source.name.c_str());
+  LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = source.name.c_str(),
+              .btf_custom_path = source.types.empty() ? nullptr : source.types.c_str());
   std::unique_ptr<Object> made(new Object);
   made->object_.reset(bpf_object__open_mem(source.bytes.data(), source.bytes.size(), &options));
   if (!made->object_) return refused("open the BPF object " + source.name, errno);

@@ -26,6 +26,9 @@ struct SharedMap {
 struct ObjectSource {
   std::string name;                     // "lifecycle"
   std::span<const std::uint8_t> bytes;  // ELF
+  // The kernel's types, a file: /sys/kernel/btf/vmlinux. Empty: libbpf looks for them, and for a type that is
+  // not there among those of all modules as well, which takes CAP_SYS_ADMIN.
+  std::string types = {};
 };
 
 // What its programs cost: both are 0 while kernel.bpf_stats_enabled is. And how often they were not run since

@@ -164,7 +164,7 @@ struct Probes::State {
         SharedMap{"epoch", epoch.get()},           SharedMap{"settings", settings.get()},
         SharedMap{"events", events.get()},         SharedMap{"held", held.get()},
         SharedMap{"released", released.get()}};
-    auto object = Object::load({info.name, {bytes, size}}, shared,
+    auto object = Object::load({info.name, {bytes, size}, options.types}, shared,
                                {options.most_containers, options.most_cells}, cgroup_root.get());
     if (object) {
       probe.object = *std::move(object);

@@ -21,6 +21,7 @@ std::vector<std::string_view> probe_names();
 class Probes {
  public:
   struct Options {
+    std::string types;                     // the kernel's, a file: see ObjectSource
     std::string cgroup_mount;              // of cgroup2; packets are counted for cgroups below it
     std::uint32_t most_containers = 4096;  // that a map has room for, cgroups of nobody among them
     std::uint32_t most_cells = 16'384;     // that a map of containers and something else has room for

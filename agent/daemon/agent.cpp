@@ -122,7 +122,8 @@ class Agent {
     own_.emplace(*containers_);
     auto options = watch_options(host_, config_.host.proc);
     if (!config_.probes_off.contains("all"))
-      probes_ = bpf::Probes::open({.cgroup_mount = host_.cgroup_mount,
+      probes_ = bpf::Probes::open({.types = config_.host.sys + "/kernel/btf/vmlinux",
+                                   .cgroup_mount = host_.cgroup_mount,
                                    .most_containers = config_.probe_containers,
                                    .most_cells = config_.probe_cells,
                                    .off = config_.probes_off,

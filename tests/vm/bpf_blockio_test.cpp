@@ -36,6 +36,7 @@ int transfer(const char* device, bool writes, int count, std::size_t size, int f
 
 class BlockIoTest : public WorkTest {
  protected:
+  BlockIoTest() : WorkTest({"blockio"}) {}
   static void SetUpTestSuite() {
     ASSERT_EQ(
         std::system("modprobe null_blk nr_devices=0 && modprobe loop && "
@@ -197,7 +198,7 @@ TEST_F(BlockIoTest, AWriteWithAFlushIsOneWriteAndFlushesAreTheOthers) {
 
 TEST_F(BlockIoTest, NoRoomForOneMoreIsCountedAsLost) {
   make_disk(10us);
-  probes_ = Probes::open({.most_cells = 1});
+  probes_ = Probes::open(only({"blockio"}, {.most_cells = 1}));
   ASSERT_TRUE(probes_->watch(id()));
   ASSERT_EQ(std::system("truncate -s 16M /tmp/plimsoll-disk && losetup /dev/loop0 /tmp/plimsoll-disk"), 0);
   EXPECT_EQ(

@@ -9,7 +9,9 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <set>
 #include <string>
+#include <string_view>
 
 #include "bpf/probes.h"
 #include "tests/vm/program.h"
@@ -27,8 +29,23 @@ inline std::string cgroup_mount() {
   return "";
 }
 
+inline constexpr const char* kTypes = "/sys/kernel/btf/vmlinux";
+
+// To load one takes an emulated guest seconds: `rest` with no other probes than these.
+inline Probes::Options only(const std::set<std::string_view>& wanted, Probes::Options rest = {}) {
+  rest.types = kTypes;
+  rest.cgroup_mount = cgroup_mount();
+  rest.on = {"all"};
+  for (const std::string_view name : probe_names()) {
+    if (!wanted.contains(name)) rest.off.emplace(name);
+  }
+  return rest;
+}
+
 class ProbesTest : public testing::Test {
  protected:
+  ProbesTest() : ProbesTest({"lifecycle"}) {}
+  explicit ProbesTest(const std::set<std::string_view>& wanted) : probes_(Probes::open(only(wanted))) {}
   void SetUp() override {
     ASSERT_NE(cgroup_mount(), "");
     fs::create_directories(folder_);
@@ -58,7 +75,7 @@ class ProbesTest : public testing::Test {
   }
 
   fs::path folder_ = fs::path(cgroup_mount()) / ("plimsoll-bpf-" + std::to_string(::getpid()));
-  std::unique_ptr<Probes> probes_ = Probes::open({.cgroup_mount = cgroup_mount(), .on = {"all"}});
+  std::unique_ptr<Probes> probes_;
 };
 
 }  // namespace plimsoll::bpf

@@ -17,6 +17,7 @@ using vm_test::Eater;
 
 class OomTest : public ProbesTest {
  protected:
+  OomTest() : ProbesTest({"oom"}) {}
   void SetUp() override {
     ProbesTest::SetUp();
     for (const model::ProbeState& probe : probes_->states()) {

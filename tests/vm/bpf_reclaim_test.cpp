@@ -47,13 +47,14 @@ int fill(std::size_t bytes, int how = 0) {
 
 class ReclaimTest : public WorkTest {
  protected:
+  ReclaimTest() : WorkTest({"reclaim"}) {}
   static void SetUpTestSuite() {
     ASSERT_EQ(std::system("modprobe null_blk nr_devices=1 && test -b /dev/nullb0"), 0);
   }
   static void TearDownTestSuite() { EXPECT_EQ(std::system("rmmod null_blk"), 0); }
 
   void open(const Probes::Options& options) {
-    probes_ = Probes::open(options);
+    probes_ = Probes::open(only({"reclaim"}, options));
     ASSERT_TRUE(probes_->watch(id()));
   }
   model::Reclaim seen() const { return seen(id()); }

@@ -34,6 +34,7 @@ double cpu_stat(const fs::path& cgroup, const std::string& wanted) {
 class InterferenceTest : public ProbesTest {
  protected:
   using By = model::Interference::By;
+  InterferenceTest() : ProbesTest({"sched", "throttle"}) {}
   void SetUp() override {
     ProbesTest::SetUp();
     for (const fs::path& one : {fs::path(cgroup_mount()), folder_})

@@ -23,6 +23,7 @@ std::uint64_t all_errors(const model::Syscalls& seen) {
 
 class SyscallsTest : public ProbesTest {
  protected:
+  SyscallsTest() : ProbesTest({"syscalls"}) {}
   struct Change {
     std::uint64_t calls, errors, enoent;
   };

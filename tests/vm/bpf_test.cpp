@@ -32,6 +32,7 @@ int loaded(std::string_view name) {
 }
 
 TEST_F(ProbesTest, AllAreUp) {
+  probes_ = Probes::open({.types = kTypes, .cgroup_mount = cgroup_mount(), .on = {"all"}});
   for (const model::ProbeState& probe : probes_->states())
     EXPECT_TRUE(probe.up) << probe.name << ": " << probe.why;
 }
@@ -83,7 +84,7 @@ TEST_F(ProbesTest, WhoIsMovedInIsCounted) {
 }
 
 TEST_F(ProbesTest, AForkBurstRaisesAnAlarmOnceAWindow) {
-  probes_ = Probes::open({.window = std::chrono::hours(1), .forks_of_a_burst = 20});
+  probes_ = Probes::open(only({"lifecycle"}, {.window = std::chrono::hours(1), .forks_of_a_burst = 20}));
   ASSERT_TRUE(probes_->watch(id()));
   run(folder_, "i=0; while [ $i -lt 19 ]; do /bin/true; i=$((i+1)); done");
   EXPECT_TRUE(probes_->drain().empty());
@@ -149,7 +150,7 @@ TEST_F(ProbesTest, NothingIsLeftOfOneThatIsKilled) {
   ASSERT_TRUE(vm_test::eventually([] { return loaded("forked") == 0; }));
   const pid_t child = ::fork();
   if (child == 0) {
-    const auto probes = Probes::open({});
+    const auto probes = Probes::open(only({"lifecycle", "sched"}));
     while (true) ::pause();
   }
   ASSERT_TRUE(vm_test::eventually([] { return loaded("forked") > 0; }));
@@ -178,7 +179,7 @@ TEST_F(ProbesTest, ThreeCapabilitiesAreEnough) {
     if (!keep_only({CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN})) ::_exit(100);
     int down = 0;
     for (const model::ProbeState& one :
-         Probes::open({.cgroup_mount = cgroup_mount(), .on = {"all"}})->states()) {
+         Probes::open({.types = kTypes, .cgroup_mount = cgroup_mount(), .on = {"all"}})->states()) {
       if (one.up) continue;
       ++down;
       std::fprintf(stderr, "%s: %s\n", one.name.c_str(), one.why.c_str());
@@ -192,7 +193,7 @@ TEST_F(ProbesTest, ThreeCapabilitiesAreEnough) {
 }
 
 TEST_F(ProbesTest, OneThatIsSwitchedOffSaysSo) {
-  probes_ = Probes::open({.off = {"lifecycle"}});
+  probes_ = Probes::open(only({"sched"}));
   EXPECT_FALSE(probes_->states().front().up);
   EXPECT_EQ(probes_->states().front().why, "switched off");
   EXPECT_FALSE(probes_->read(id()).lifecycle);
@@ -200,7 +201,7 @@ TEST_F(ProbesTest, OneThatIsSwitchedOffSaysSo) {
 }
 
 TEST_F(ProbesTest, AFullMapIsCountedAsLost) {
-  probes_ = Probes::open({.most_containers = 1});
+  probes_ = Probes::open(only({"lifecycle"}, {.most_containers = 1}));
   ASSERT_TRUE(probes_->watch(id()));
   run(folder_, "/bin/true");
   fs::create_directories(folder_ / "child");

@@ -16,6 +16,7 @@ inline constexpr std::size_t kMiB = 1U << 20;
 
 class WorkTest : public ProbesTest {
  protected:
+  using ProbesTest::ProbesTest;
   void SetUp() override {
     ProbesTest::SetUp();
     write(fs::path(cgroup_mount()) / "cgroup.subtree_control", "+memory +io");

@@ -45,6 +45,7 @@ class Inside {
 
 class NetTest : public ProbesTest {
  protected:
+  NetTest() : ProbesTest({"net"}) {}
   void SetUp() override {
     ProbesTest::SetUp();
     for (const fs::path& one : {client_, server_}) fs::create_directories(one);
