@@ -8,6 +8,9 @@
  * What lies in a time in which the task's cgroup, or one above it, was held up by its CPU quota is nobody's fault: it is
  * charged to the quota.
  *
+ * Functions that are not static are verified once, and not anew in each place where they are called: what has loops is
+ * among them, or loading would take a second.
+ *
  * This runs at each switch of the machine. What it needs most is in one per-CPU struct: whose the last cgroups were, the
  * turn that goes on (tasks of one container in a row are one turn, of which nothing is written), and the last cell of the
  * matrix. */
@@ -85,7 +88,7 @@ static __always_inline struct wire_owner whose(struct cpu *cpu, struct cgroup *c
   return known->owner;
 }
 
-static __noinline int write_down(struct cpu *cpu)
+__noinline int write_down(struct cpu *cpu)
 {
   const __u64 none = 0;
   if (!cpu || !cpu->pending) return 0;
@@ -127,7 +130,7 @@ static __always_inline __u64 blame_turn(struct cpu *cpu, __u64 victim, __u64 own
 }
 
 /* The turns that ended, from `to` back to `from`. Returns how much of it other containers had. */
-static __noinline __u64 blame_turns(struct cpu *cpu, __u64 victim, __u64 from, __u64 to)
+__noinline __u64 blame_turns(struct cpu *cpu, __u64 victim, __u64 from, __u64 to)
 {
   __u64 stolen = 0;
   if (!cpu) return 0;

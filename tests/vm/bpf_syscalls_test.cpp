@@ -148,14 +148,17 @@ TEST_F(SyscallsTest, WhatTheKernelBeginsAgainIsNoError) {
 }
 
 TEST_F(SyscallsTest, ItIsLoadedOnlyWhereItIsAskedFor) {
-  probes_ = Probes::open({});
+  auto options = only({"syscalls"});
+  options.on.clear();
+  probes_ = Probes::open(options);
   const auto states = probes_->states();
   const auto found = std::ranges::find(states, "syscalls", &model::ProbeState::name);
   ASSERT_NE(found, states.end());
   EXPECT_FALSE(found->up);
   EXPECT_TRUE(found->unasked);
   EXPECT_EQ(found->why, "not asked for; --probe syscalls loads it");
-  probes_ = Probes::open({.on = {"syscalls"}});
+  options.on = {"syscalls"};
+  probes_ = Probes::open(options);
   ASSERT_TRUE(probes_->watch(id()));
   EXPECT_TRUE(probes_->read(id()).syscalls);
 }

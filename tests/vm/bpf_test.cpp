@@ -189,7 +189,7 @@ TEST_F(ProbesTest, ThreeCapabilitiesAreEnough) {
   int status = 0;
   ::waitpid(child, &status, 0);
   EXPECT_TRUE(WIFEXITED(status));
-  EXPECT_EQ(WEXITSTATUS(status), 0);
+  EXPECT_EQ(WEXITSTATUS(status), 0) << "probes that are not up";
 }
 
 TEST_F(ProbesTest, OneThatIsSwitchedOffSaysSo) {
