@@ -61,52 +61,62 @@ static __noinline struct mm_struct *mm_of(struct task_struct *task)
   return mm;
 }
 
-struct held_back {
-  __s32 *counters;
-  __s64 sum;
-};
-static long add_cpu(__u32 cpu, struct held_back *held)
+static __always_inline __u64 not_below_0(__s64 count) { return count < 0 ? 0 : count; }
+
+/* Each index must be a constant: only then is the place of the entry found anew. */
+static __noinline int read_one_number(struct task_struct *task, struct mm_struct *mm, struct wire_process *out)
 {
-  __u64 offset = 0;
-  __s32 count = 0;
-  bpf_probe_read_kernel(&offset, sizeof(offset), &__per_cpu_offset + cpu * sizeof(offset));
-  bpf_probe_read_kernel(&count, sizeof(count), (void *)held->counters + offset);
-  held->sum += count;
+  if (!out || !bpf_core_type_exists(struct mm_rss_stat)) return 0;
+  struct mm_struct___one_number *all = (void *)mm;
+  struct task_struct___one_number *own = (void *)task;
+#define COUNT(kind) not_below_0(BPF_CORE_READ(all, rss_stat.count[kind].counter) + BPF_CORE_READ(own, rss_stat.count[kind]))
+  out->file = COUNT(FILEPAGES);
+  out->anon = COUNT(ANONPAGES);
+  out->swap = COUNT(SWAPENTS);
+  out->shmem = COUNT(SHMEMPAGES);
+#undef COUNT
   return 0;
 }
 
-/* Without what the CPUs hold back, a number may be off by some hundred pages. */
-static __always_inline __s64 whole(const struct percpu_counter *counter)
+/* What a CPU holds back of a counter. */
+static __always_inline __s64 held_back(__u64 counters, __u64 offset)
 {
-  struct held_back held = {.counters = BPF_CORE_READ(counter, counters), .sum = BPF_CORE_READ(counter, count)};
-  __u32 cpus = 0;
-  if (&__per_cpu_offset && &nr_cpu_ids) bpf_probe_read_kernel(&cpus, sizeof(cpus), &nr_cpu_ids);
-  bpf_loop(cpus, add_cpu, &held, 0);
-  return held.sum;
+  __s32 count = 0;
+  bpf_probe_read_kernel(&count, sizeof(count), (void *)(counters + offset));
+  return count;
 }
 
-static __always_inline __u64 not_below_0(__s64 count) { return count < 0 ? 0 : count; }
+/* Beyond so many CPUs, what they hold back is left out, some pages each. Not bpf_loop: with its callback beside code that is
+ * dead on this kernel, 6.12 refuses a program to who has not CAP_SYS_ADMIN (jit_subprogs: "No program starts at insn"). */
+#define MOST_CPUS 512
 
-static __noinline int read_rss(struct task_struct *task, struct mm_struct *mm, struct wire_process *out)
+/* The pointer is a number, and the function not static, so that it is verified by itself and once. */
+__noinline int read_by_cpu(__u64 mm, struct wire_process *out)
 {
-  if (!out) return 0;
-  /* Each index must be a constant: only then is the place of the entry found anew. */
-  if (bpf_core_type_exists(struct mm_rss_stat)) {
-    struct mm_struct___one_number *all = (void *)mm;
-    struct task_struct___one_number *own = (void *)task;
-#define COUNT(kind) not_below_0(BPF_CORE_READ(all, rss_stat.count[kind].counter) + BPF_CORE_READ(own, rss_stat.count[kind]))
-    out->file = COUNT(FILEPAGES);
-    out->anon = COUNT(ANONPAGES);
-    out->swap = COUNT(SWAPENTS);
-    out->shmem = COUNT(SHMEMPAGES);
-#undef COUNT
-  } else {
-    struct mm_struct___by_cpu *all = (void *)mm;
-    out->file = not_below_0(whole(&all->rss_stat[FILEPAGES]));
-    out->anon = not_below_0(whole(&all->rss_stat[ANONPAGES]));
-    out->swap = not_below_0(whole(&all->rss_stat[SWAPENTS]));
-    out->shmem = not_below_0(whole(&all->rss_stat[SHMEMPAGES]));
+  if (!out || bpf_core_type_exists(struct mm_rss_stat)) return 0;
+  struct mm_struct___by_cpu *all = (void *)mm;
+  __u64 file_held = (__u64)BPF_CORE_READ(all, rss_stat[FILEPAGES].counters);
+  __u64 anon_held = (__u64)BPF_CORE_READ(all, rss_stat[ANONPAGES].counters);
+  __u64 swap_held = (__u64)BPF_CORE_READ(all, rss_stat[SWAPENTS].counters);
+  __u64 shmem_held = (__u64)BPF_CORE_READ(all, rss_stat[SHMEMPAGES].counters);
+  __s64 file = BPF_CORE_READ(all, rss_stat[FILEPAGES].count);
+  __s64 anon = BPF_CORE_READ(all, rss_stat[ANONPAGES].count);
+  __s64 swap = BPF_CORE_READ(all, rss_stat[SWAPENTS].count);
+  __s64 shmem = BPF_CORE_READ(all, rss_stat[SHMEMPAGES].count);
+  __u32 cpus = 0;
+  if (&__per_cpu_offset && &nr_cpu_ids) bpf_probe_read_kernel(&cpus, sizeof(cpus), &nr_cpu_ids);
+  for (__u32 cpu = 0; cpu < MOST_CPUS && cpu < cpus; ++cpu) {
+    __u64 offset = 0;
+    bpf_probe_read_kernel(&offset, sizeof(offset), &__per_cpu_offset + cpu * sizeof(offset));
+    file += held_back(file_held, offset);
+    anon += held_back(anon_held, offset);
+    swap += held_back(swap_held, offset);
+    shmem += held_back(shmem_held, offset);
   }
+  out->file = not_below_0(file);
+  out->anon = not_below_0(anon);
+  out->swap = not_below_0(swap);
+  out->shmem = not_below_0(shmem);
   return 0;
 }
 
@@ -125,7 +135,8 @@ static __always_inline void describe(struct task_struct *task, struct wire_proce
   if (!mm) return;
   out->total_vm = BPF_CORE_READ(mm, total_vm);
   out->page_tables = BPF_CORE_READ(mm, pgtables_bytes.counter);
-  read_rss(task, mm, out);
+  read_one_number(task, mm, out);
+  read_by_cpu((__u64)mm, out);
 }
 
 static __always_inline __u64 weight(const struct wire_process *process)
