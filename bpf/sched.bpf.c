@@ -92,7 +92,8 @@ __noinline int write_down(struct cpu *cpu)
 {
   const __u64 none = 0;
   if (!cpu || !cpu->pending) return 0;
-  __u64 *sum = find_or_begin(&blame, &cpu->cell, &none);
+  struct wire_blame cell = cpu->cell; /* 6.1 takes keys from the stack, but not from where the caller says */
+  __u64 *sum = find_or_begin(&blame, &cell, &none);
   if (sum) *sum += cpu->pending;
   cpu->pending = 0;
   return 0;
