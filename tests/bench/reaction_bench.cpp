@@ -36,7 +36,7 @@ using namespace std::chrono_literals;
 using plimsoll::WallTime;
 
 constexpr std::size_t kMiB = 1 << 20;
-constexpr auto kCeiling = 60s;  // for one decision
+constexpr auto kCeiling = 20s;  // for one decision
 
 WallTime now() { return std::chrono::system_clock::now(); }
 
@@ -151,6 +151,9 @@ class Agent {
   bool watches(const std::string& container) const {
     return get("/plimsoll/v1/containers").find(container) != std::string::npos;
   }
+  std::string decisions(const Cause& cause) const {
+    return get("/plimsoll/v1/decisions?limit=1000&policy=" + std::string(cause.name));
+  }
   std::optional<WallTime> decided(const Cause& cause, const std::string& container) const {
     const auto rows = nlohmann::json::parse(
         get("/plimsoll/v1/decisions?limit=1000&policy=" + std::string(cause.name)), nullptr, false);
@@ -191,7 +194,9 @@ std::optional<double> react(const Agent& agent, const Cause& cause, const fs::pa
   auto* moment = static_cast<Moment*>(
       ::mmap(nullptr, sizeof(Moment), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
   std::optional<double> took;
-  if (until([&] { return agent.watches(id.data()); })) {
+  if (!until([&] { return agent.watches(id.data()); })) {
+    std::fprintf(stderr, "bench_reaction: the agent does not see %s\n", cgroup.c_str());
+  } else {
     // Not in step with the agent's tick.
     std::this_thread::sleep_for(std::chrono::milliseconds(1300 + round * 379 % 1000));
     const pid_t child = ::fork();
@@ -202,6 +207,9 @@ std::optional<double> react(const Agent& agent, const Cause& cause, const fs::pa
     }
     std::optional<WallTime> decided;
     until([&] { return (decided = agent.decided(cause, id.data())).has_value(); });
+    if (!decided)
+      std::fprintf(stderr, "bench_reaction: %s decided nothing: %s\n", cause.name,
+                   agent.decisions(cause).c_str());
     if (decided) {
       const WallTime began{std::chrono::nanoseconds(moment->nanoseconds.load())};
       took = std::chrono::duration<double, std::milli>(*decided - began).count();

@@ -91,7 +91,8 @@ TEST_F(ProbesVm, WhoTookTheCpuIsNamed) {
     const Answer told = sh("noisy --window 2s --format \"{{.Victim}} {{.Aggressor}}\"");
     return told.text.find("quiet loud\n") != std::string::npos &&
            told.text.find("loud quiet\n") != std::string::npos;
-  })) << sh("noisy --window 0s").text << sh("doctor").text;
+  })) << sh("noisy --window 0s").text
+      << sh("doctor").text;
   EXPECT_TRUE(until([&] { return !decisions("policy=robbed").empty(); })) << sh("policy explain quiet").text;
   EXPECT_GT(metric(R"(plimsoll_cpu_interference_seconds_total{victim="quiet",aggressor="loud"})").value_or(0),
             0);
