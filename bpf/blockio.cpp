@@ -25,4 +25,11 @@ void read_blockio(const Object& object, const Place& place, int cpus, model::Pro
   }
 }
 
+void forget_blockio(const Object& object, model::CgroupId id) {
+  for (const auto device : keys_of<wire_u64>(object.map("devices"))) {
+    const wire_io_key key{id.inode, device};
+    bpf_map_delete_elem(object.map("blockio"), &key);
+  }
+}
+
 }  // namespace plimsoll::bpf

@@ -102,11 +102,12 @@ int BPF_PROG(exited, struct task_struct *task)
   if (!counts) return 0;
   int code = task->signal->group_exit_code;
   if (!code) code = task->exit_code;
-  ++counts->exits;
   if (code & 0x7f)
     ++counts->signals;
   else if (code)
     ++counts->failures;
+  else
+    ++counts->successes;
   add_time(&counts->lifetimes, bpf_ktime_get_ns() - task->group_leader->start_time);
   return 0;
 }

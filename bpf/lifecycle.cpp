@@ -8,7 +8,7 @@ void read_lifecycle(const Object& object, const Place& place, int cpus, model::P
   out.lifecycle = model::Lifecycle{.forks = counts.forks,
                                    .threads = counts.threads,
                                    .execs = counts.execs,
-                                   .exits = counts.exits,
+                                   .exits = counts.successes + counts.failures + counts.signals,
                                    .failures = counts.failures,
                                    .signals = counts.signals,
                                    .attaches = counts.attaches,

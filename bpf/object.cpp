@@ -60,21 +60,6 @@ bool by_slot(const bpf_map* map) {
   return bpf_map__type(map) == BPF_MAP_TYPE_PERCPU_ARRAY && bpf_map__max_entries(map) >= 4096;
 }
 
-// Entries of which one of the first two words of the key, or its only one, is the container.
-void take_out(int map, std::size_t key_words, std::uint64_t container) {
-  if (key_words == 1) {
-    bpf_map_delete_elem(map, &container);
-    return;
-  }
-  std::vector<std::uint64_t> key(key_words);
-  std::vector<std::vector<std::uint64_t>> doomed;
-  for (const std::uint64_t* before = nullptr; bpf_map_get_next_key(map, before, key.data()) == 0;
-       before = key.data()) {
-    if (key[0] == container || key[1] == container) doomed.push_back(key);
-  }
-  for (const auto& one : doomed) bpf_map_delete_elem(map, one.data());
-}
-
 struct FreeBtf {
   void operator()(btf* types) const { btf__free(types); }
 };
@@ -179,8 +164,8 @@ int Object::map(const char* name) const {
 void Object::forget(std::uint64_t container) {
   bpf_map* map = nullptr;
   bpf_object__for_each_map(map, object_.get()) {
-    if (by_container(map))
-      take_out(bpf_map__fd(map), bpf_map__key_size(map) / sizeof(std::uint64_t), container);
+    if (by_container(map) && bpf_map__key_size(map) == sizeof container)
+      bpf_map_delete_elem(bpf_map__fd(map), &container);
   }
 }
 

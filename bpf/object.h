@@ -61,7 +61,8 @@ class Object {
   Object& operator=(const Object&) = delete;
 
   int map(const char* name) const;  // its descriptor, which stays the object's; -1: there is none
-  // Takes out all entries that are of this container: it is gone.
+  // Takes out the entries that have this container for a key: it is gone. Where it is a part of the key, they
+  // stay: a map would have to be walked, a system call an entry, for each container that ends.
   void forget(std::uint64_t container);
   // This slot is a new container's: what is left there of another one is taken out.
   void clear(std::uint32_t slot, int cpus);

@@ -23,12 +23,15 @@ std::optional<Record> record_of(std::span<const std::byte> bytes, std::uint32_t 
   return record;
 }
 
-// Nullopt: it does not end.
+// Nullopt: it does not end. Processes name themselves: a control character would forge a line of the log, or
+// speak to the terminal of whoever reads of it.
 template <std::size_t Size>
 std::optional<std::string> text_of(const char (&text)[Size]) {
   const auto* end = static_cast<const char*>(std::memchr(text, '\0', Size));
   if (end == nullptr) return std::nullopt;
-  return std::string(text, end);
+  std::string out(text, end);
+  std::ranges::replace_if(out, [](char c) { return (c >= 0 && c < ' ') || c == '\x7f'; }, '?');
+  return out;
 }
 
 bool fits_a_pid(std::uint32_t pid) { return pid <= std::uint32_t{std::numeric_limits<int>::max()}; }

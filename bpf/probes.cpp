@@ -36,6 +36,8 @@ struct ProbeInfo {
   const void* (*bytes)(std::size_t* size);
   void (*read)(const Object& object, const Place& place, int cpus, model::ProbeReadings& out);
   bool opt_in = false;  // too dear to be loaded unasked
+  // Of maps whose keys are more than a container; null: there are none, or who reads them all takes it out.
+  void (*forget)(const Object& object, model::CgroupId id) = nullptr;
 };
 
 namespace {
@@ -51,7 +53,7 @@ constexpr std::array kProbes = {
     ProbeInfo{"net", net_bpf__elf_bytes, read_net},
     ProbeInfo{"syscalls", syscalls_bpf__elf_bytes, read_syscalls, true},
     ProbeInfo{"reclaim", reclaim_bpf__elf_bytes, read_reclaim},
-    ProbeInfo{"blockio", blockio_bpf__elf_bytes, read_blockio},
+    ProbeInfo{"blockio", blockio_bpf__elf_bytes, read_blockio, false, forget_blockio},
 };
 
 Result<UniqueFd> make_map(bpf_map_type type, const char* name, std::uint32_t key, std::uint32_t value,
@@ -265,7 +267,9 @@ void Probes::forget(model::CgroupId id) {
   bpf_map_delete_elem(state_->containers.get(), &id.inode);
   (void)state_->next_epoch();
   for (const State::Probe& probe : state_->probes) {
-    if (probe.object) probe.object->forget(id.inode);
+    if (!probe.object) continue;
+    probe.object->forget(id.inode);
+    if (probe.info->forget != nullptr) probe.info->forget(*probe.object, id);
   }
 }
 
@@ -282,16 +286,7 @@ model::ProbeReadings Probes::read(model::CgroupId id) const {
 std::vector<model::Interference> Probes::interference() const {
   Object* sched = state_->object("sched");
   if (sched == nullptr) return {};
-  auto cells = read_interference(*sched, state_->cpus);
-  // What a CPU had not yet written down when its container was forgotten.
-  std::erase_if(cells, [&](const model::Interference& cell) {
-    const auto gone = [&](model::CgroupId id) { return !state_->slots.contains(id.inode); };
-    const bool by_gone = cell.by == model::Interference::By::kContainer && gone(cell.aggressor);
-    if (gone(cell.victim)) sched->forget(cell.victim.inode);
-    if (by_gone) sched->forget(cell.aggressor.inode);
-    return by_gone || gone(cell.victim);
-  });
-  return cells;
+  return read_interference(*sched, state_->cpus, state_->slots);
 }
 
 int Probes::event_fd() const { return state_->ring ? ring_buffer__epoll_fd(state_->ring.get()) : -1; }

@@ -50,7 +50,8 @@ class Probes {
 
   // Of a container that is watched; of others nothing.
   model::ProbeReadings read(model::CgroupId id) const;
-  // The whole matrix; empty where its probe is not up.
+  // The whole matrix; empty where its probe is not up. To be read now and then: what is left there of
+  // containers that were forgotten is taken out by this.
   std::vector<model::Interference> interference() const;
 
   // Readable while drain() has something to say; -1: there are no events to be had. May be put into an epoll

@@ -2,6 +2,8 @@
 // name. They are called for probes that are up only.
 #pragma once
 
+#include <cstdint>
+#include <unordered_map>
 #include <vector>
 
 #include "agent/model/container_ref.h"
@@ -24,7 +26,10 @@ void read_syscalls(const Object& object, const Place& place, int cpus, model::Pr
 void read_reclaim(const Object& object, const Place& place, int cpus, model::ProbeReadings& out);
 void read_blockio(const Object& object, const Place& place, int cpus, model::ProbeReadings& out);
 void read_oom(const Object& object, const Place& place, int cpus, model::ProbeReadings& out);
-// The whole matrix.
-std::vector<model::Interference> read_interference(const Object& object, int cpus);
+// Takes out its entries, one a device.
+void forget_blockio(const Object& object, model::CgroupId id);
+// The whole matrix. Cells with a container that is not among `watched` are taken out: it was forgotten.
+std::vector<model::Interference> read_interference(
+    const Object& object, int cpus, const std::unordered_map<std::uint64_t, std::uint32_t>& watched);
 
 }  // namespace plimsoll::bpf

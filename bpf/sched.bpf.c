@@ -274,8 +274,10 @@ int BPF_PROG(moved, struct task_struct *task, int to)
   __u64 now = rq->clock;
   struct left *left = &cpu->left[task->pid & (LEFT - 1)];
   if (left->pid != task->pid || left->since >= now) return 0;
-  if (left->since < task->sched_info.last_arrival) return 0; /* it has run since */
+  __u64 ran = task->sched_info.last_arrival;
+  if (!ran || left->since < ran) return 0; /* it has run since, or never: then another had its pid */
   struct wire_owner owner = whose(cpu, task->cgroups->dfl_cgrp);
   if (owner.container) end_wait(cpu, task, owner, left->since, now);
+  left->pid = 0; /* it may come back and be moved again before it has run: that part was counted */
   return 0;
 }

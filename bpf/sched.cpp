@@ -23,10 +23,18 @@ void read_sched(const Object& object, const Place& place, int cpus, model::Probe
                                      .waits = histogram(counts.waits)};
 }
 
-std::vector<model::Interference> read_interference(const Object& object, int cpus) {
+std::vector<model::Interference> read_interference(
+    const Object& object, int cpus, const std::unordered_map<std::uint64_t, std::uint32_t>& watched) {
   std::vector<model::Interference> cells;
-  for (const auto& [key, waited] : read_all<wire_blame, wire_u64>(object.map("blame"), cpus))
-    cells.push_back(cell(key, waited));
+  const int map = object.map("blame");
+  for (const auto& [key, waited] : read_all<wire_blame, wire_u64>(map, cpus)) {
+    const model::Interference one = cell(key, waited);
+    const bool by_container = one.by == model::Interference::By::kContainer;
+    if (watched.contains(key.victim) && (!by_container || watched.contains(key.aggressor)))
+      cells.push_back(one);
+    else
+      bpf_map_delete_elem(map, &key);
+  }
   return cells;
 }
 

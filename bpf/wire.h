@@ -73,12 +73,14 @@ WIRE_ASSERT(sizeof(struct wire_settings) == 24, "wire_settings");
  * which is the same key: nothing is lost between its birth and then. Cgroups that are nobody's have entries
  * too, until they are removed. */
 struct wire_lifecycle {
-  wire_u64 forks;                  /* processes begun */
-  wire_u64 threads;                /* threads begun, those processes not among them */
-  wire_u64 execs;                  /* programs begun */
-  wire_u64 exits;                  /* processes ended */
-  wire_u64 failures;               /* of them, with a status that is not 0 */
-  wire_u64 signals;                /* of them, by a signal */
+  wire_u64 forks;   /* processes begun */
+  wire_u64 threads; /* threads begun, those processes not among them */
+  wire_u64 execs;   /* programs begun */
+  /* Processes ended, each in one of the three: a sum beside its parts would be read while it is ahead of
+   * them. */
+  wire_u64 successes;              /* with status 0 */
+  wire_u64 failures;               /* with another */
+  wire_u64 signals;                /* by a signal */
   wire_u64 attaches;               /* processes and threads that were moved in from another cgroup */
   struct wire_histogram lifetimes; /* of the processes that ended */
   /* The kernel's own, each CPU's for itself: a sum of them means nothing. */

@@ -164,6 +164,13 @@ Finding inotify(const kernel::HostRoots& roots) {
           fmt::format("sysctl fs.inotify.max_user_watches={}", kEnough)};
 }
 
+// Only what found no room in a map is a matter of the maps' size.
+std::string remedy_of(const json& probe) {
+  if (probe.value("lost", std::uint64_t{0}) == 0) return "";
+  if (probe.value("lost_map_full", std::uint64_t{0}) > 0) return "raise --probe-containers or --probe-cells";
+  return "plimsoll_probe_lost_total says why";
+}
+
 }  // namespace
 
 std::string_view to_string(Health health) {
@@ -199,6 +206,8 @@ std::vector<Finding> examine_agent(const std::string& health, const std::string&
                    fmt::format("{} cgroups could not be watched", told.value("failed_watches", 0)),
                    "raise fs.inotify.max_user_watches"});
   }
+  if (told.contains("probes") && told["probes"].empty())
+    out.push_back({"probes", Health::kGood, "none: the agent was told to do without", ""});
   for (const json& probe : told.value("probes", json::array())) {
     if (probe.value("up", false)) {
       const double runs = probe.value("runs", 0.0);
@@ -207,8 +216,7 @@ std::vector<Finding> examine_agent(const std::string& health, const std::string&
       const auto lost = probe.value("lost", std::uint64_t{0});
       const std::string losses = lost > 0 ? fmt::format("; {} not counted", lost) : "";
       out.push_back({"probe " + probe.value("name", ""), lost > 0 ? Health::kLimited : Health::kGood,
-                     "attached" + cost + losses,
-                     lost > 0 ? "raise --probe-containers or --probe-cells" : ""});
+                     "attached" + cost + losses, remedy_of(probe)});
     } else if (probe.value("unasked", false)) {
       out.push_back({"probe " + probe.value("name", ""), Health::kGood, probe.value("why", ""), ""});
     } else {

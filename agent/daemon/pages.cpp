@@ -238,7 +238,8 @@ void Pages::health(api::Exchange& exchange) const {
                       {"why", one.why},
                       {"runs", one.runs},
                       {"run_seconds", to_seconds(one.spent)},
-                      {"lost", one.lost_map_full + one.lost_ring_full + one.missed}});
+                      {"lost", one.lost_map_full + one.lost_ring_full + one.missed},
+                      {"lost_map_full", one.lost_map_full}});
   }
   api::reply_json(exchange,
                   {{"healthy", healthy},

@@ -101,6 +101,7 @@ class Watcher {
     ContainerSampler sampler;
     unsigned identity_tries_left;
     bool identified = false;
+    bool probed = false;                          // the probes count it
     std::optional<model::MemoryEvents> reported;  // the last that an event told of
     Microseconds stalled{0};                      // memory.pressure some total at the last tick
     std::uint64_t stalled_at = 0;                 // the tick in which it last grew
@@ -123,6 +124,7 @@ class Watcher {
   void pressure_fired();
   void probes_fired();
   void identify(Tracked& tracked);
+  Result<> probe(Tracked& tracked);
   Result<std::optional<Identity>> identity_of(const Match& match);
 
   // watcher_sampling.cpp

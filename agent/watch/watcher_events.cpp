@@ -81,10 +81,8 @@ void Watcher::appeared(const FolderChange& change) {
   tracked_[change.path] = std::move(tracked);
   by_id_[change.id] = &placed;
   push(model::ContainerAppeared{placed.ref});
-  if (options_.probes != nullptr) {
-    if (const auto named = options_.probes->watch(change.id); !named)
-      warnings_.push_back(named.error().message() + ": " + change.path);
-  }
+  if (const auto probed = probe(placed); !probed)
+    warnings_.push_back(probed.error().message() + ": " + change.path);
   if (placed.sampler.take(tick_, placed.ref->init_pid, ground_)) after_reading(placed);
 }
 
@@ -146,6 +144,14 @@ void Watcher::after_reading(Tracked& tracked) {
 Result<std::optional<Identity>> Watcher::identity_of(const Match& match) {
   if (match.runtime != model::Runtime::kPlimsoll) return read_identity(options_.identity, match);
   return ours_ == nullptr ? std::nullopt : ours_->identify(match.container_id);
+}
+
+// One that found no room is tried again at each tick: others end.
+Result<> Watcher::probe(Tracked& tracked) {
+  if (options_.probes == nullptr || tracked.probed) return {};
+  PLIMSOLL_TRY(options_.probes->watch(tracked.ref->id));
+  tracked.probed = true;
+  return {};
 }
 
 void Watcher::identify(Tracked& tracked) {

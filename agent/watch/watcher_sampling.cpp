@@ -62,6 +62,7 @@ void Watcher::sample_all() {
   std::vector<model::CgroupId> gone;
   for (const auto& [path, tracked] : tracked_) {
     identify(*tracked);
+    (void)probe(*tracked);  // that there is no room was told
     if (tracked->sampler.take(tick_, tracked->ref->init_pid, ground_)) {
       after_reading(*tracked);
     } else {

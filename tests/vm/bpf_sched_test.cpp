@@ -73,6 +73,18 @@ class InterferenceTest : public ProbesTest {
       return fs::remove(one.folder, error);
     }));
   }
+  static void pin(pid_t pid, int cpu) {
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(cpu, &one);
+    EXPECT_EQ(::sched_setaffinity(pid, sizeof one, &one), 0);
+  }
+  // It has done so itself, and will not do so again.
+  static bool is_pinned(pid_t pid) {
+    cpu_set_t mask;
+    CPU_ZERO(&mask);
+    return ::sched_getaffinity(pid, sizeof mask, &mask) == 0 && CPU_COUNT(&mask) == 1;
+  }
   // Nanoseconds. `by` null: for whatever it was.
   double waited(model::CgroupId victim, std::optional<By> by, model::CgroupId aggressor = {}) const {
     double sum = 0;
@@ -159,6 +171,23 @@ TEST_F(InterferenceTest, AQuotaAboveTheContainerIsAQuota) {
   ASSERT_TRUE(vm_test::eventually([&] { return waited(one.id) > 3e9; }));
   EXPECT_GE(waited(one.id, By::kQuota), 0.8 * waited(one.id));
   end(one);
+}
+
+// From one queue to the other and back before it ever runs: what it waited in the first is not told again.
+TEST_F(InterferenceTest, AWaitThatMovesToAndFroCountsOnce) {
+  ASSERT_GE(::sysconf(_SC_NPROCESSORS_ONLN), 2);
+  const std::array hogs = {hog("victim"), hog("here"), hog("there")};
+  ASSERT_TRUE(vm_test::eventually(
+      [&] { return std::ranges::all_of(hogs, is_pinned, [](auto& one) { return one.pid; }); }));
+  pin(hogs[2].pid, 1);
+  for (const Hog* one : {&hogs[1], &hogs[2]})
+    std::ofstream(one->folder / "cpu.weight") << 1000 << std::flush;  // ten times the victim's
+  const pid_t victim = hogs[0].pid;
+  ASSERT_TRUE(vm_test::eventually([&] { return waited(hogs[0].id) > 1e8; }));
+  for (int move = 0; move < 1000; ++move) pin(victim, move % 2);
+  const double ours = waited(hogs[0].id);
+  EXPECT_LE(ours, 1.1 * static_cast<double>(run_delay(victim)));
+  for (const Hog& one : hogs) end(one);
 }
 
 TEST_F(InterferenceTest, TimeOnCpusIsWhatCpuStatSays) {

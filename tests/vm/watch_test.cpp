@@ -313,6 +313,35 @@ TEST_F(WatchTest, ANameInUseAgainIsAnotherContainer) {
   for (const auto& [inode, times] : ended) EXPECT_EQ(times, 1);
 }
 
+TEST_F(WatchTest, WhoFindsNoRoomInTheProbesIsCountedWhenAnotherHasEnded) {
+  bpf::Probes::Options small{
+      .types = "/sys/kernel/btf/vmlinux", .cgroup_mount = kMount, .most_containers = 1};
+  for (const std::string_view name : bpf::probe_names()) {
+    if (name != "lifecycle") small.off.emplace(name);
+  }
+  const auto probes = bpf::Probes::open(small);
+  Options options;
+  options.cgroup_mount = kMount;
+  options.proc = "/proc";
+  options.probes = probes.get();
+  auto watcher = Watcher::open(std::move(options), clock_, nullptr);
+  ASSERT_TRUE(watcher) << watcher.error().message();
+  watcher_ = *std::move(watcher);
+  const auto first = make(id_of('a'));
+  const auto second = make(id_of('b'));
+  const auto is_counted = [&](const kernel::Cgroup& cgroup) {
+    const auto snapshot = watcher_->take();
+    const auto* found = find(*snapshot, cgroup.id());
+    return found != nullptr && found->sample.probes.lifecycle.has_value();
+  };
+  EXPECT_TRUE(is_counted(first));
+  EXPECT_FALSE(is_counted(second));
+  EXPECT_EQ(watcher_->take_warnings().size(), 1U) << "it is told once";
+  ASSERT_TRUE(kernel::remove_cgroup_tree(first.path()));
+  EXPECT_TRUE(wait_until([&] { return is_counted(second); }));
+  watcher_.reset();  // before the probes
+}
+
 TEST_F(WatchTest, RuntimesLayoutsAreFoundWhereTheyAre) {
   const std::string pods = kMount + "/kubepods.slice";
   const std::string pod = pods + "/kubepods-pod00000000_1111_2222_3333_444444444444.slice";

@@ -9,6 +9,7 @@
 
 #include "agent/base/units.h"
 #include "agent/cli/flags.h"
+#include "agent/cli/probe_note.h"
 #include "agent/cli/table.h"
 #include "agent/cli/verb.h"
 
@@ -74,6 +75,7 @@ Result<int> noisy(const Connection& agent, const Words& args) {
   }
   PLIMSOLL_ASSIGN(const std::string text, table.render(format));
   fmt::print("{}", text);
+  if (rows.empty()) tell_if_down(agent, "sched");
   return 0;
 }
 

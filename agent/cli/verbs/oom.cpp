@@ -8,6 +8,7 @@
 #include "agent/base/units.h"
 #include "agent/cli/flags.h"
 #include "agent/cli/oom_page.h"
+#include "agent/cli/probe_note.h"
 #include "agent/cli/table.h"
 #include "agent/cli/time_text.h"
 #include "agent/cli/verb.h"
@@ -39,6 +40,7 @@ Result<int> list(const Connection& agent, const std::string& container, const st
                  const std::string& format) {
   PLIMSOLL_ASSIGN(const json all,
                   agent.get(std::string(kPage) + "?limit=" + limit + "&container=" + encode(container)));
+  if (all.empty()) tell_if_down(agent, "oom");
   if (format == "json") {
     for (const json& one : all) fmt::print("{}\n", json_text(one));
     return 0;

@@ -50,6 +50,17 @@ wire_oom end(std::uint64_t began, std::uint32_t victims) {
   return out;
 }
 
+TEST(OomRecords, ANameCannotForgeLinesOrSpeakToATerminal) {
+  OomRecords records(kPage);
+  wire_oom_victim wire = victim(50, 4242);
+  std::strcpy(wire.process.comm, "a\nb\x1b[2J\x7f\xc3\xa9");
+  std::strcpy(wire.path, "/a\x1b");
+  const auto one = records.victim(bytes(wire));
+  ASSERT_TRUE(one);
+  EXPECT_EQ(one->process.comm, "a?b?[2J?\xc3\xa9");
+  EXPECT_EQ(one->cgroup_path, "/a?");
+}
+
 TEST(OomRecords, AKillIsPutTogether) {
   OomRecords records(kPage);
   const auto one = records.victim(bytes(victim(50, 4242)));

@@ -113,6 +113,21 @@ TEST(Oom, List) {
   EXPECT_TRUE(say(agent, "oom", {"--format", "json"}).out.starts_with("{\"asked_by\":"));
 }
 
+TEST(Oom, NothingSeenIsNotNobodyLooked) {
+  const auto said_of = [](const json& health) {
+    FakeAgent agent;
+    agent.answer("GET /plimsoll/v1/ooms", json::array());
+    agent.answer("GET /plimsoll/v1/health", health);
+    return say(agent, "oom", {}).err;
+  };
+  EXPECT_EQ(said_of(json::object()), "") << "an agent that does not say";
+  EXPECT_EQ(said_of({{"probes", {{{"name", "oom"}, {"up", true}}}}}), "");
+  EXPECT_EQ(said_of({{"probes", {{{"name", "oom"}, {"up", false}, {"why", "switched off"}}}}}),
+            "plimsoll: the BPF probe oom is not up: switched off\n");
+  EXPECT_EQ(said_of({{"probes", json::array()}}),
+            "plimsoll: the BPF probe oom is not up: the agent was told to do without all probes\n");
+}
+
 TEST(Oom, Page) {
   ::setenv("TZ", "UTC", 1);
   FakeAgent agent;

@@ -90,6 +90,27 @@ TEST(DoctorAgentTest, PolicyErrorsAndAStandingLoopAreBad) {
             "                      -> a.yaml:3:5: no\n");
 }
 
+TEST(DoctorAgentTest, WhatAProbeLostIsToldWithWhatHelps) {
+  EXPECT_EQ(findings_text(examine_agent(R"({"healthy":true,"containers":2,"sample_age_seconds":0.5,"probes":[
+                {"name":"net","up":true,"lost":0,"lost_map_full":0},
+                {"name":"oom","up":true,"lost":3,"lost_map_full":0},
+                {"name":"sched","up":true,"lost":7,"lost_map_full":7}]})",
+                                        "")),
+            "good     agent        2 containers watched, last sample 0.5 s ago\n"
+            "good     probe net    attached\n"
+            "limited  probe oom    attached; 3 not counted\n"
+            "                      -> plimsoll_probe_lost_total says why\n"
+            "limited  probe sched  attached; 7 not counted\n"
+            "                      -> raise --probe-containers or --probe-cells\n");
+}
+
+TEST(DoctorAgentTest, AnAgentWithoutProbesSaysSo) {
+  const auto all = examine_agent(R"({"healthy":true,"probes":[]})", "");
+  ASSERT_EQ(all.size(), 2U);
+  EXPECT_EQ(all[1].subject, "probes");
+  EXPECT_EQ(all[1].found, "none: the agent was told to do without");
+}
+
 TEST(DoctorAgentTest, AnswersThatCannotBeReadAreTold) {
   EXPECT_EQ(worst(examine_agent("gibberish", "")), Health::kBad);
   EXPECT_EQ(worst(examine_agent(R"({"healthy":true})", "gibberish")), Health::kGood);
