@@ -108,7 +108,8 @@ constexpr std::array kCauses = {
     Cause{"memory-high", "memory.usage > 31MiB and memory.high < 33MiB", "memory.high", "33554432",
           over_high},
     Cause{"oom", "oom.kills > 0", "memory.max", "33554432", out_of_memory},
-    Cause{"pressure", "memory.pressure > 0.1% and memory.max < 21MiB", "memory.max", "20971520", pressure},
+    Cause{"pressure", "(memory.pressure.some.10s > 0.1% or memory.stall > 0.01) and memory.max < 21MiB",
+          "memory.max", "20971520", pressure},
 };
 
 class Agent {
@@ -132,7 +133,7 @@ class Agent {
     config.run = folder_ / "run";
     config.listen = "127.0.0.1:" + std::to_string(port);
     config.policies = folder_ / "policies";
-    config.log_level = plimsoll::log::Level::kError;
+    config.log_level = plimsoll::log::Level::kWarning;
     pid_ = ::fork();
     if (pid_ != 0) return;
     const auto whole = plimsoll::daemon::completed(config);
