@@ -125,9 +125,10 @@ std::optional<model::OomKill> OomRecords::end(std::span<const std::byte> record)
     if (!one) return std::nullopt;
     kill.top.push_back(*std::move(one));
   }
-  std::ranges::stable_sort(kill.top, std::greater{}, [](const model::OomProcess& one) {
-    return one.resident().value + one.swap.value;
-  });
+  const auto rank = [](const model::OomProcess& one) {
+    return std::pair(one.resident().value + one.swap.value, one.pid);
+  };
+  std::ranges::sort(kill.top, std::greater{}, rank);
   return kill;
 }
 

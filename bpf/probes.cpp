@@ -106,7 +106,7 @@ struct Probes::State {
     bool unasked = false;
   };
   struct FreeRing {
-    void operator()(ring_buffer* ring) const { ring_buffer__free(ring); }
+    void operator()(ring_buffer* one) const { ring_buffer__free(one); }
   };
   UniqueFd containers, owners, epoch, settings, events, held, released;
   UniqueFd cgroup_root;                                    // -1: not known

@@ -137,7 +137,7 @@ struct wire_held {
 };
 WIRE_ASSERT(sizeof(struct wire_held) == 8 + 16 * WIRE_SPANS, "wire_held");
 
-#define WIRE_TURNS 32 /* a power of two */
+#define WIRE_TURNS 128 /* a power of two */
 #define WIRE_PENDING 1000000ull
 
 /* Map `net`, per CPU: container -> what its sockets did. A socket is of the cgroup in which it was made. */

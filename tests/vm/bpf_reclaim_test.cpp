@@ -125,7 +125,9 @@ TEST_F(ReclaimTest, WhoIsOverTheLineIsHeldUpAndItsNeighbourIsNot) {
   EXPECT_EQ(ours.memcg.episodes, 0U) << "the reclaim of the handler is a part of it";
   EXPECT_EQ(ours.memcg.spent, 0s);
   EXPECT_EQ(ours.stalls.count(), ours.high.episodes);
-  EXPECT_NEAR(to_seconds(ours.spent()), to_seconds(pressure()), 0.1 * to_seconds(pressure()));
+  // Waits for pages that are read again are pressure too, and no stall of ours: on a busy machine some.
+  EXPECT_LE(to_seconds(ours.spent()), 1.1 * to_seconds(pressure()));
+  EXPECT_GE(to_seconds(ours.spent()), 0.7 * to_seconds(pressure()));
   EXPECT_EQ(seen(id_of(neighbour)).spent(), 0s);
   end(calm);
   EXPECT_TRUE(vm_test::eventually([&] {

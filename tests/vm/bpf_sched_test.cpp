@@ -95,6 +95,16 @@ class InterferenceTest : public ProbesTest {
     return sum;
   }
   double waited(model::CgroupId victim) const { return waited(victim, std::nullopt); }
+  // For a failure's message.
+  std::string by_all(model::CgroupId victim) const {
+    std::string text;
+    for (const model::Interference& cell : probes_->interference()) {
+      if (cell.victim == victim)
+        text += "by " + std::to_string(static_cast<int>(cell.by)) + "/" +
+                std::to_string(cell.aggressor.inode) + ": " + std::to_string(cell.waited.count()) + "; ";
+    }
+    return text;
+  }
   double waited(model::CgroupId victim, model::CgroupId aggressor) const {
     return waited(victim, By::kContainer, aggressor);
   }
@@ -118,7 +128,7 @@ TEST_F(InterferenceTest, ThreeOnOneCpuBlameEachOther) {
     }();
     // The host's own tasks have the CPU as well, as they please.
     EXPECT_GE(by_hogs, 0.8 * (before - waited(one.id, By::kHost)))
-        << "the wait of " << one.folder << " is not blamed on its neighbours";
+        << by_all(one.id) << "the wait of " << one.folder << " is not blamed on its neighbours";
     EXPECT_LE(waited(one.id, one.id), 0.01 * after) << "a single task does not wait for itself";
     const auto seen = probes_->read(one.id).scheduling;
     ASSERT_TRUE(seen);
