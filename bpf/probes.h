@@ -30,7 +30,7 @@ class Probes {
     std::set<std::string> on;              // probes that are loaded only where they are asked for
     // No CPU tells of a container's excess more than once in a window.
     Nanoseconds window = std::chrono::milliseconds(100);
-    std::uint64_t forks_of_a_burst = 50;  // processes, on one CPU, within a window
+    std::uint64_t forks_of_a_burst = 20;  // processes, on one CPU, within a window
     // Time of a container's tasks in reclaim and over memory.high, on one CPU, within a window.
     Nanoseconds stall_of_a_window = std::chrono::milliseconds(20);
   };
