@@ -36,13 +36,10 @@ template <auto Counter>
 Reading container_rate(In in) {
   return rate(in.before, in.now, Counter);
 }
-Reading forks(In in) {
-  if (in.sample != nullptr && !in.sample->probes.lifecycle) return unknown(Unknown::kNeedsProbe);
-  return rate(in.before, in.now, &Counters::forks);
-}
-Reading retransmits(In in) {
-  if (in.sample != nullptr && !in.sample->probes.network) return unknown(Unknown::kNeedsProbe);
-  return rate(in.before, in.now, &Counters::net_retransmits);
+template <auto Probe, auto Counter>
+Reading probe_rate(In in) {
+  if (in.sample != nullptr && !(in.sample->probes.*Probe)) return unknown(Unknown::kNeedsProbe);
+  return rate(in.before, in.now, Counter);
 }
 // The times that ended between the two ends of a rate; nullopt, and `why`, where they are unknown.
 template <auto Probe, auto Times>
@@ -75,10 +72,6 @@ Reading cpu_stolen(In in) {
   if (!waits) return unknown(why);
   const double waited = to_seconds(waits->sum);
   return known(waited > 0 ? std::min(1.0, (*in.now->cpu_stolen - *in.before->cpu_stolen) / waited) : 0);
-}
-Reading memory_stall(In in) {
-  if (in.sample != nullptr && !in.sample->probes.reclaim) return unknown(Unknown::kNeedsProbe);
-  return rate(in.before, in.now, &Counters::memory_stall);
 }
 // Of the requests that ended between the two ends; 0 where none did.
 Reading io_latency_p99(In in) {
@@ -206,7 +199,8 @@ const std::array kSignals = {
     SignalInfo{"memory.growth", Unit::kBytesPerSecond, "memory.current", "growth of memory.usage a second",
                false, container_rate<&Counters::memory>},
     SignalInfo{"memory.stall", Unit::kNumber, "BPF reclaim",
-               "time in reclaim and held up over memory.high, seconds a second", false, memory_stall},
+               "time in reclaim and held up over memory.high, seconds a second", false,
+               probe_rate<&model::ProbeReadings::reclaim, &Counters::memory_stall>},
     PRESSURE("", "cpu", container_pressure, cpu),
     PRESSURE("", "memory", container_pressure, memory),
     PRESSURE("", "io", container_pressure, io),
@@ -222,7 +216,8 @@ const std::array kSignals = {
                false, io_latency_p99},
     SignalInfo{"pids.count", Unit::kCount, "pids.current", "threads and processes", false,
                [](In in) { return count(in.sample->threads); }},
-    SignalInfo{"pids.forks", Unit::kPerSecond, "BPF lifecycle", "processes begun a second", false, forks},
+    SignalInfo{"pids.forks", Unit::kPerSecond, "BPF lifecycle", "processes begun a second", false,
+               probe_rate<&model::ProbeReadings::lifecycle, &Counters::forks>},
     SignalInfo{"oom.kills", Unit::kCount, "memory.events oom_kill",
                "processes killed by the kernel for memory", false, oom_kills},
     SignalInfo{"net.receive", Unit::kBytesPerSecond, "net/dev", "bytes received a second", false,
@@ -230,7 +225,7 @@ const std::array kSignals = {
     SignalInfo{"net.transmit", Unit::kBytesPerSecond, "net/dev", "bytes sent a second", false,
                container_rate<&Counters::net_transmitted>},
     SignalInfo{"net.retransmits", Unit::kPerSecond, "BPF TCP", "TCP segments sent again a second", false,
-               retransmits},
+               probe_rate<&model::ProbeReadings::network, &Counters::net_retransmits>},
     SignalInfo{"net.connect.p99", Unit::kSeconds, "BPF TCP",
                "99th percentile of the time to open a TCP connection", false, p99<new_connects>},
     SignalInfo{"container.age", Unit::kSeconds, "the runtime's record", "time since it was started", false,
