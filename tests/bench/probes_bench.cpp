@@ -28,6 +28,8 @@
 #include <vector>
 
 #include "agent/base/unique_fd.h"
+#include "agent/kernel/cgroup.h"
+#include "agent/kernel/file.h"
 #include "bpf/object.h"
 #include "bpf/probes.h"
 #include "tests/bench/measure.h"
@@ -146,13 +148,12 @@ constexpr std::array kLoads = {Load{"pipe ping-pong", ping_pong}, Load{"fork and
 class OwnCgroup {
  public:
   OwnCgroup() {
-    std::ifstream mounts("/proc/self/mounts");
-    std::string device, where, type, rest;
-    while (mounts >> device >> where >> type && std::getline(mounts, rest) && type != "cgroup2") {
-    }
-    must(type == "cgroup2", "find cgroup2 in /proc/self/mounts");
-    root_ = where;
-    folder_ = where + "/plimsoll-bench-" + std::to_string(::getpid());
+    const auto mounts = plimsoll::kernel::read_file("/proc/self/mounts");
+    must(mounts.has_value(), "read /proc/self/mounts");
+    const auto mount = plimsoll::kernel::find_cgroup2_mount(*mounts);
+    must(mount.has_value(), "find cgroup2 in /proc/self/mounts");
+    root_ = *mount;
+    folder_ = root_ + "/plimsoll-bench-" + std::to_string(::getpid());
     must(::mkdir(folder_.c_str(), 0755) == 0, "make a cgroup");
     enter(folder_);
   }

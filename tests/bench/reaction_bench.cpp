@@ -26,6 +26,8 @@
 
 #include "agent/base/rfc3339.h"
 #include "agent/daemon/agent.h"
+#include "agent/kernel/cgroup.h"
+#include "agent/kernel/file.h"
 #include "tests/bench/http.h"
 #include "tests/bench/measure.h"
 
@@ -261,21 +263,20 @@ void measure(const Cause& cause, const fs::path& mount, bool probes, int rounds)
 
 int main(int argc, char** argv) {
   const int rounds = argc > 1 && std::atoi(argv[1]) > 0 ? std::atoi(argv[1]) : 15;
-  std::ifstream mounts("/proc/self/mounts");
-  std::string device, mount, type, rest;
-  while (mounts >> device >> mount >> type && std::getline(mounts, rest) && type != "cgroup2") {
-  }
-  const fs::path containers = fs::path(mount) / "docker";
+  const auto mounts = plimsoll::kernel::read_file("/proc/self/mounts");
+  const auto mount = mounts ? plimsoll::kernel::find_cgroup2_mount(*mounts) : std::unexpected(mounts.error());
+  if (!mount) return std::fprintf(stderr, "bench_reaction: %s\n", mount.error().message().c_str()), 1;
+  const fs::path containers = fs::path(*mount) / "docker";
   std::error_code error;
   fs::create_directories(containers, error);
-  for (const fs::path& one : {fs::path(mount), containers})
+  for (const fs::path& one : {fs::path(*mount), containers})
     std::ofstream(one / "cgroup.subtree_control") << "+memory" << std::flush;
   for (const Cause& cause : kCauses) {
     if (cause.file != nullptr && !fs::exists(containers / cause.file)) {
       std::printf("%-12s cgroup v2 has no memory controller here: tests/vm/vm\n", cause.name);
       continue;
     }
-    for (const bool probes : {true, false}) measure(cause, mount, probes, rounds);
+    for (const bool probes : {true, false}) measure(cause, *mount, probes, rounds);
   }
   fs::remove(containers, error);
   return 0;

@@ -12,8 +12,8 @@ endfunction()
 # Run in the guest: tests/vm/vm tests/vm/run-suite PRESET vm_bpf.
 file(GLOB bpf_tests CONFIGURE_DEPENDS vm/bpf_*test.cpp)
 add_executable(vm_bpf ${bpf_tests})
-target_link_libraries(vm_bpf PRIVATE plimsoll_bpf plimsoll_options GTest::gtest GTest::gtest_main)
+target_link_libraries(vm_bpf PRIVATE plimsoll_bpf plimsoll_kernel plimsoll_options GTest::gtest GTest::gtest_main)
 plimsoll_test_probe(vm_bpf helpers vm)
 
-plimsoll_bench(probes plimsoll_bpf)
+plimsoll_bench(probes plimsoll_bpf plimsoll_kernel)
 plimsoll_test_probe(bench_probes nothing bench)

@@ -13,6 +13,8 @@
 #include <string>
 #include <string_view>
 
+#include "agent/kernel/cgroup.h"
+#include "agent/kernel/file.h"
 #include "bpf/probes.h"
 #include "tests/vm/program.h"
 
@@ -21,12 +23,8 @@ namespace plimsoll::bpf {
 namespace fs = std::filesystem;
 
 inline std::string cgroup_mount() {
-  std::ifstream mounts("/proc/self/mounts");
-  std::string device, where, type, rest;
-  while (mounts >> device >> where >> type && std::getline(mounts, rest)) {
-    if (type == "cgroup2") return where;
-  }
-  return "";
+  const auto mounts = kernel::read_file("/proc/self/mounts");
+  return mounts ? kernel::find_cgroup2_mount(*mounts).value_or("") : "";
 }
 
 inline constexpr const char* kTypes = "/sys/kernel/btf/vmlinux";
