@@ -147,14 +147,12 @@ static __always_inline __u64 weight(const struct wire_process *process)
 /* "/a/b", from the names of the cgroups above it. */
 static __noinline int path_of(struct cgroup *cgroup, char *path)
 {
-  void *ancestors = (void *)cgroup + bpf_core_field_offset(struct cgroup, ancestors);
   int level = BPF_CORE_READ(cgroup, level);
   __u32 end = 0;
   if (!path) return 0;
   path[0] = 0;
   for (int i = 1; i < DEEPEST && i <= level; ++i) {
-    struct cgroup *above = 0;
-    bpf_probe_read_kernel(&above, sizeof(above), ancestors + i * sizeof(above));
+    struct cgroup *above = ancestor_of(cgroup, i);
     if (end >= WIRE_PATH) return 0;
     path[end] = '/';
     long got = bpf_probe_read_kernel_str(&path[(end & (WIRE_PATH - 1)) + 1], WIRE_NAME - 1, BPF_CORE_READ(above, kn, name));

@@ -53,16 +53,23 @@ static __always_inline void count_lost(__u32 why) {
   if (count) ++*count;
 }
 
+/* By level; itself among them. Null: it cannot be read. */
+static __always_inline struct cgroup* ancestor_of(struct cgroup* cgroup, int level) {
+  struct cgroup* above = 0;
+  void* ancestors = (void*)cgroup + bpf_core_field_offset(struct cgroup, ancestors);
+  bpf_probe_read_kernel(&above, sizeof(above), ancestors + level * sizeof(above));
+  return above;
+}
+
 /* Once for each cgroup and epoch. */
 static __noinline int find_owner(struct cgroup* cgroup, __u64 id, struct wire_owner* found) {
   if (!found) return 0;
-  void* ancestors = (void*)cgroup + bpf_core_field_offset(struct cgroup, ancestors);
   int level = BPF_CORE_READ(cgroup, level);
   for (int i = 0; i < DEEPEST; ++i) {
-    struct cgroup* above;
     int at = level - i;
     if (at <= 0) break;
-    if (bpf_probe_read_kernel(&above, sizeof(above), ancestors + at * sizeof(above))) break;
+    struct cgroup* above = ancestor_of(cgroup, at);
+    if (!above) break;
     __u64 above_id = BPF_CORE_READ(above, kn, id);
     __u32* slot = bpf_map_lookup_elem(&containers, &above_id);
     if (slot) {

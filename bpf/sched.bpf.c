@@ -167,13 +167,12 @@ static __always_inline __u64 blame_all(struct cpu *cpu, __u64 victim, __u64 from
 /* When the nearest cgroup, from the task's own upwards, that was held up on this CPU since `queued`, was so. Null: none. */
 static __noinline struct wire_held *find_held(struct cgroup *cgroup, __u32 cpu, __u64 queued)
 {
-  void *ancestors = (void *)cgroup + bpf_core_field_offset(struct cgroup, ancestors);
   int level = BPF_CORE_READ(cgroup, level);
   for (int i = 0; i < DEEPEST; ++i) {
-    struct cgroup *above;
     int at = level - i;
     if (at <= 0) break;
-    if (bpf_probe_read_kernel(&above, sizeof(above), ancestors + at * sizeof(above))) break;
+    struct cgroup *above = ancestor_of(cgroup, at);
+    if (!above) break;
     struct wire_held_key key = {.cgroup = BPF_CORE_READ(above, kn, id), .cpu = cpu};
     struct wire_held *spans = bpf_map_lookup_elem(&held, &key);
     if (spans && spans->spans[(spans->count - 1) & (WIRE_SPANS - 1)].end > queued) return spans;
