@@ -29,7 +29,8 @@ Result<int> agent_verb(const cli::Connection& agent, const cli::Words& args) {
   if (agent.socket() != kDefaultSocket) config.socket = agent.socket();
   std::string interval = "1s", level = "info", format = "text";
   std::vector<std::string> labels, no_probes, probes;
-  std::string probe_containers = "4096", probe_cells = "16384";
+  std::string probe_containers = std::to_string(config.probe_containers);
+  std::string probe_cells = std::to_string(config.probe_cells);
   cli::Flags flags("agent [FLAGS]", "Run the agent in the foreground",
                    "plimsoll agent --policies /etc/plimsoll/policies --listen 127.0.0.1:9876");
   flags
@@ -47,9 +48,9 @@ Result<int> agent_verb(const cli::Connection& agent, const cli::Words& args) {
       .list(0, "no-probe", no_probes, "NAME", "do without this BPF probe, or without all")
       .list(0, "probe", probes, "NAME", "load this BPF probe as well, which is not loaded unasked, or all")
       .value(0, "probe-containers", probe_containers, "COUNT",
-             "cgroups that the probes' maps have room for (4096)")
+             "cgroups that the probes' maps have room for (" + probe_containers + ")")
       .value(0, "probe-cells", probe_cells, "COUNT",
-             "pairs of a container and something else, such as whom it waited for (16384)")
+             "pairs of a container and something else, such as whom it waited for (" + probe_cells + ")")
       .value(0, "log-level", level, "LEVEL", "debug, info, warning or error (info)")
       .value(0, "log-format", format, "FORMAT", "text or json (text)");
   PLIMSOLL_ASSIGN(const auto words, flags.take(args, {.most = 0}, "no words"));
