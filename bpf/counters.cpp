@@ -1,6 +1,7 @@
 #include "bpf/counters.h"
 
 #include <bpf/bpf.h>
+#include <sched.h>
 
 #include <algorithm>
 #include <array>
@@ -13,6 +14,8 @@ namespace plimsoll::bpf {
 namespace {
 
 constexpr std::size_t kWord = sizeof(std::uint64_t);
+
+constexpr int kTries = 100;
 
 std::size_t words_of(std::uint32_t bytes) { return (bytes + kWord - 1) / kWord; }
 
@@ -77,13 +80,21 @@ void Counters::end_scan() {
   for (Known& one : maps_) one.scanned = false;
 }
 
-void Counters::clear(std::uint32_t slot) {
-  const std::uint64_t key = slot;
+void Counters::begin(std::uint64_t container, std::uint32_t slot) {
+  const std::uint64_t slot_word = slot;
   for (Known& one : maps_) {
-    if (!one.map.by_slot) continue;
     room_.assign(words_of(one.map.value_bytes) * static_cast<std::size_t>(cpus_), 0);
-    bpf_map_update_elem(one.map.fd, &slot, room_.data(), BPF_ANY);
-    one.scan.erase({&key, 1});
+    if (one.map.by_slot) {
+      bpf_map_update_elem(one.map.fd, &slot, room_.data(), BPF_ANY);
+      one.scan.erase({&slot_word, 1});
+    } else if (one.map.by_container && one.map.key_bytes == sizeof container) {
+      // The kernel keeps a few in store and fetches more in the background.
+      for (int tries = 0; tries < kTries; ++tries) {
+        if (bpf_map_update_elem(one.map.fd, &container, room_.data(), BPF_NOEXIST) == 0 || errno != ENOMEM)
+          break;
+        ::sched_yield();
+      }
+    }
   }
 }
 

@@ -47,8 +47,10 @@ class Counters {
   void scan(std::uint32_t slots);
   void end_scan();
 
-  // This slot is a new container's: what is left there of another one is taken out.
-  void clear(std::uint32_t slot);
+  // A new container, which gets this slot: what is left there of another one is taken out. The entries that
+  // have it for a key are begun, where they are not: the kernel need not find memory for them when it is
+  // busy.
+  void begin(std::uint64_t container, std::uint32_t slot);
   // Takes out the entries that have this container for a key. Where it is a part of the key, they stay: a map
   // would have to be walked, a system call an entry, for each container that ends.
   void forget(std::uint64_t container);

@@ -53,6 +53,8 @@ std::unexpected<Error> refused(const std::string& doing, int number) {
   return fail_errno(doing + (why.empty() ? "" : " (" + why + ")"), number < 0 ? -number : number);
 }
 
+constexpr std::uint32_t kSmall = 64;  // bytes of a value on one CPU
+
 bool by_container(const bpf_map* map) { return bpf_map__type(map) == BPF_MAP_TYPE_PERCPU_HASH; }
 
 // The one that has its object's name; others are the kernel programs' own.
@@ -110,8 +112,10 @@ Result<> Object::size_maps(const ObjectSource& source, std::span<const SharedMap
     } else if (by_container(map)) {
       const bool wide = bpf_map__key_size(map) > sizeof(std::uint64_t);
       code = bpf_map__set_max_entries(map, wide ? room.cells : room.containers);
-      // All that there is room for, on each CPU, would be many times what is ever there.
-      if (code == 0) code = bpf_map__set_map_flags(map, bpf_map__map_flags(map) | BPF_F_NO_PREALLOC);
+      // Of large ones all that there is room for, on each CPU, would be many times what is ever there. Small
+      // ones are best taken beforehand: within an interrupt the kernel has but a few to give.
+      if (code == 0 && bpf_map__value_size(map) > kSmall)
+        code = bpf_map__set_map_flags(map, bpf_map__map_flags(map) | BPF_F_NO_PREALLOC);
     } else if (by_slot(map, source.name)) {
       code = bpf_map__set_max_entries(map, room.containers);
     }

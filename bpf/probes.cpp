@@ -261,7 +261,7 @@ Result<> Probes::watch(model::CgroupId id) {
   }
   const std::uint32_t slot = state.free_slots.back();
   for (const State::Probe& probe : state.probes) {
-    if (probe.object) probe.object->counters().clear(slot);
+    if (probe.object) probe.object->counters().begin(id.inode, slot);
   }
   if (bpf_map_update_elem(state.containers.get(), &id.inode, &slot, BPF_ANY) != 0)
     return fail_errno("name a container to the probes");
