@@ -74,9 +74,16 @@ TEST_F(OomTest, VictimAskerLimitAndTheLargest) {
   const Eater big = eat(folder_, "big", 30 * kMiB);
   ASSERT_GE(big.anon, 30 * kMiB);
   const Eater hungry = eat(folder_, "hungry", 24 * kMiB);
-  ASSERT_GE(hungry.anon, 24 * kMiB) << "it was killed itself";
   const auto told = kills();
-  ASSERT_EQ(told.size(), 1U);
+  ASSERT_FALSE(told.empty());
+  // The kernel may come to the one that asked as well: its charge failed before the first's memory was back.
+  if (hungry.anon == 0) {
+    ASSERT_EQ(told.size(), 2U);
+    EXPECT_EQ(told[1].victims.at(0).process.pid, hungry.pid);
+    EXPECT_LT(told[1].usage.value, 48 * kMiB);
+  } else {
+    ASSERT_EQ(told.size(), 1U);
+  }
   const model::OomKill& kill = told[0];
   EXPECT_EQ(kill.constraint, model::OomConstraint::kMemcg);
   EXPECT_EQ(kill.cgroup, id());
@@ -117,10 +124,10 @@ TEST_F(OomTest, VictimAskerLimitAndTheLargest) {
   EXPECT_EQ(kill.top[3].pid, small.pid);
   EXPECT_NEAR(static_cast<double>(kill.top[3].anon.value), static_cast<double>(small.anon), kMargin);
   EXPECT_LE(kill.began, kill.killed);
-  ASSERT_EQ(alarms_.size(), 1U);
+  ASSERT_EQ(alarms_.size(), told.size());
   EXPECT_EQ(alarms_[0].container, id());
   EXPECT_EQ(alarms_[0].pid, big.pid);
-  EXPECT_EQ(probes_->read(id()).oom->memcg, 1U);
+  EXPECT_EQ(probes_->read(id()).oom->memcg, told.size());
   EXPECT_EQ(probes_->read(id()).oom->global, 0U);
 }
 
