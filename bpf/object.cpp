@@ -53,11 +53,13 @@ std::unexpected<Error> refused(const std::string& doing, int number) {
   return fail_errno(doing + (why.empty() ? "" : " (" + why + ")"), number < 0 ? -number : number);
 }
 
+constexpr std::uint32_t kSmall = 64;  // bytes of a value on one CPU
+
 bool by_container(const bpf_map* map) { return bpf_map__type(map) == BPF_MAP_TYPE_PERCPU_HASH; }
 
-// Other arrays have one entry, or one for each reason.
-bool by_slot(const bpf_map* map) {
-  return bpf_map__type(map) == BPF_MAP_TYPE_PERCPU_ARRAY && bpf_map__max_entries(map) >= 4096;
+// The one that has its object's name; others are the kernel programs' own.
+bool by_slot(const bpf_map* map, const std::string& object) {
+  return bpf_map__type(map) == BPF_MAP_TYPE_PERCPU_ARRAY && bpf_map__name(map) == object;
 }
 
 struct FreeBtf {
@@ -90,8 +92,18 @@ Result<std::unique_ptr<Object>> Object::load(const ObjectSource& source, std::sp
   std::unique_ptr<Object> made(new Object);
   made->object_.reset(bpf_object__open_mem(source.bytes.data(), source.bytes.size(), &options));
   if (!made->object_) return refused("open the BPF object " + source.name, errno);
+  PLIMSOLL_TRY(made->size_maps(source, shared, room));
+  PLIMSOLL_TRY(made->choose_programs(source.name));
+  if (const int code = bpf_object__load(made->object_.get()); code != 0)
+    return refused("load the BPF object " + source.name, code);
+  made->find_counters(source.name);
+  PLIMSOLL_TRY(made->attach(source.name, cgroup_root));
+  return made;
+}
+
+Result<> Object::size_maps(const ObjectSource& source, std::span<const SharedMap> shared, const Room& room) {
   bpf_map* map = nullptr;
-  bpf_object__for_each_map(map, made->object_.get()) {
+  bpf_object__for_each_map(map, object_.get()) {
     const std::string name = bpf_map__name(map);
     const auto given = std::ranges::find(shared, name, &SharedMap::name);
     int code = 0;
@@ -100,17 +112,16 @@ Result<std::unique_ptr<Object>> Object::load(const ObjectSource& source, std::sp
     } else if (by_container(map)) {
       const bool wide = bpf_map__key_size(map) > sizeof(std::uint64_t);
       code = bpf_map__set_max_entries(map, wide ? room.cells : room.containers);
-    } else if (by_slot(map)) {
+      // Of large ones all that there is room for, on each CPU, would be many times what is ever there. Small
+      // ones are best taken beforehand: within an interrupt the kernel has but a few to give.
+      if (code == 0 && bpf_map__value_size(map) > kSmall)
+        code = bpf_map__set_map_flags(map, bpf_map__map_flags(map) | BPF_F_NO_PREALLOC);
+    } else if (by_slot(map, source.name)) {
       code = bpf_map__set_max_entries(map, room.containers);
-      made->by_slot_.push_back(map);
     }
     if (code != 0) return refused("prepare the BPF map " + name + " of " + source.name, code);
   }
-  PLIMSOLL_TRY(made->choose_programs(source.name));
-  if (const int code = bpf_object__load(made->object_.get()); code != 0)
-    return refused("load the BPF object " + source.name, code);
-  PLIMSOLL_TRY(made->attach(source.name, cgroup_root));
-  return made;
+  return {};
 }
 
 // libbpf itself leaves out those whose sections begin with '?', until it is told otherwise.
@@ -161,20 +172,22 @@ int Object::map(const char* name) const {
   return map == nullptr ? -1 : bpf_map__fd(map);
 }
 
-void Object::forget(std::uint64_t container) {
-  bpf_map* map = nullptr;
+void Object::find_counters(const std::string& name) {
+  std::vector<Counters::Map> maps;
+  const bpf_map* map = nullptr;
   bpf_object__for_each_map(map, object_.get()) {
-    if (by_container(map) && bpf_map__key_size(map) == sizeof container)
-      bpf_map_delete_elem(bpf_map__fd(map), &container);
+    const bool hash = by_container(map), array = bpf_map__type(map) == BPF_MAP_TYPE_PERCPU_ARRAY;
+    const bool set = bpf_map__type(map) == BPF_MAP_TYPE_HASH && bpf_map__value_size(map) == sizeof(char);
+    if (!hash && !array && !set) continue;
+    maps.push_back({.name = bpf_map__name(map),
+                    .fd = bpf_map__fd(map),
+                    .key_bytes = bpf_map__key_size(map),
+                    .value_bytes = bpf_map__value_size(map),
+                    .by_container = hash,
+                    .by_slot = by_slot(map, name),
+                    .set = set});
   }
-}
-
-void Object::clear(std::uint32_t slot, int cpus) {
-  for (const bpf_map* map : by_slot_) {
-    const std::size_t padded = (bpf_map__value_size(map) + 7) / 8 * 8;
-    const std::vector<char> nothing(static_cast<std::size_t>(cpus) * padded);
-    bpf_map_update_elem(bpf_map__fd(map), &slot, nothing.data(), BPF_ANY);
-  }
+  counters_ = Counters(maps, libbpf_num_possible_cpus());
 }
 
 RunTime Object::run_time() const {

@@ -10,6 +10,7 @@
 
 #include "agent/base/result.h"
 #include "agent/base/units.h"
+#include "bpf/counters.h"
 
 struct bpf_map;
 struct bpf_object;
@@ -40,7 +41,8 @@ struct RunTime {
 };
 
 // How much its maps have room for. The maps meant are per-CPU hashes, whose keys are 64-bit cgroup ids of
-// containers, or begin with one or two of them; and per-CPU arrays with a slot for each container.
+// containers, or begin with one or two of them: an entry takes memory once there is one. And a per-CPU
+// array of the object's name, with a slot for each container, which takes it at once.
 struct Room {
   std::uint32_t containers;  // of maps keyed by a container
   std::uint32_t cells;       // of maps keyed by a container and something else
@@ -61,17 +63,16 @@ class Object {
   Object& operator=(const Object&) = delete;
 
   int map(const char* name) const;  // its descriptor, which stays the object's; -1: there is none
-  // Takes out the entries that have this container for a key: it is gone. Where it is a part of the key, they
-  // stay: a map would have to be walked, a system call an entry, for each container that ends.
-  void forget(std::uint64_t container);
-  // This slot is a new container's: what is left there of another one is taken out.
-  void clear(std::uint32_t slot, int cpus);
+  Counters& counters() { return counters_; }
+  const Counters& counters() const { return counters_; }
   RunTime run_time() const;
 
  private:
   Object() = default;
+  Result<> size_maps(const ObjectSource& source, std::span<const SharedMap> shared, const Room& room);
   Result<> choose_programs(const std::string& name);
   Result<> attach(const std::string& name, int cgroup_root);
+  void find_counters(const std::string& name);
 
   struct CloseObject {
     void operator()(bpf_object* object) const;
@@ -80,7 +81,7 @@ class Object {
     void operator()(bpf_link* link) const;
   };
   std::unique_ptr<bpf_object, CloseObject> object_;
-  std::vector<const bpf_map*> by_slot_;
+  Counters counters_;
   std::vector<std::unique_ptr<bpf_link, CloseLink>> links_;
 };
 

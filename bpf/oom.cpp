@@ -38,9 +38,10 @@ bool fits_a_pid(std::uint32_t pid) { return pid <= std::uint32_t{std::numeric_li
 
 }  // namespace
 
-void read_oom(const Object& object, const Place& place, int cpus, model::ProbeReadings& out) {
-  const auto counts = read_sum<wire_oom_kills>(object.map("oom"), place.id.inode, cpus);
-  out.oom = model::OomKills{.memcg = counts.memcg, .global = counts.global};
+void read_oom(const Object& object, const Place& place, model::ProbeReadings& out) {
+  const auto counts = object.counters().read<wire_oom_kills>("oom", place.id.inode);
+  if (!counts) return;
+  out.oom = model::OomKills{.memcg = counts->memcg, .global = counts->global};
 }
 
 model::Bound<Bytes> OomRecords::limit(std::uint64_t pages) const {

@@ -20,6 +20,7 @@
 #include <cstring>
 #include <optional>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 #include "agent/base/unique_fd.h"
@@ -34,7 +35,7 @@ namespace plimsoll::bpf {
 struct ProbeInfo {
   const char* name;
   const void* (*bytes)(std::size_t* size);
-  void (*read)(const Object& object, const Place& place, int cpus, model::ProbeReadings& out);
+  void (*read)(const Object& object, const Place& place, model::ProbeReadings& out);
   bool opt_in = false;  // too dear to be loaded unasked
   // Of maps whose keys are more than a container; null: there are none, or who reads them all takes it out.
   void (*forget)(const Object& object, model::CgroupId id) = nullptr;
@@ -112,6 +113,8 @@ struct Probes::State {
   UniqueFd cgroup_root;                                    // -1: not known
   std::unordered_map<std::uint64_t, std::uint32_t> slots;  // of the containers that are watched
   std::vector<std::uint32_t> free_slots;
+  std::unordered_set<std::uint64_t> refused;  // containers that there is no room for
+  std::uint64_t refusals = 0;                 // that there ever were
   std::unique_ptr<ring_buffer, FreeRing> ring;
   std::vector<model::ProbeAlarm> alarms;  // read from the ring, and not yet given away
   std::vector<model::OomKill> ooms;       // likewise
@@ -204,6 +207,12 @@ struct Probes::State {
   }
 };
 
+Bytes Probes::memory_of(const Options& options) {
+  const auto cpus = static_cast<std::uint64_t>(std::max(libbpf_num_possible_cpus(), 1));
+  constexpr std::uint64_t kNamed = 96;  // an entry of `containers`, by the kernel's account
+  return Bytes{options.most_containers * (cpus * sizeof(wire_sched) + kNamed)};
+}
+
 Probes::Probes(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Probes::~Probes() = default;
 
@@ -233,9 +242,9 @@ std::vector<model::ProbeState> Probes::states() const {
       told.runs = cost.runs;
       told.missed = cost.missed;
       const auto lost = [&](std::uint32_t why) {
-        return read_sum<wire_u64>(probe.object->map("lost"), why, state_->cpus);
+        return probe.object->counters().read<wire_u64>("lost", why).value_or(0);
       };
-      told.lost_map_full = lost(WIRE_LOST_MAP_FULL);
+      told.lost_map_full = lost(WIRE_LOST_MAP_FULL) + state_->refusals;
       told.lost_ring_full = lost(WIRE_LOST_RING_FULL);
     }
     out.push_back(std::move(told));
@@ -246,20 +255,24 @@ std::vector<model::ProbeState> Probes::states() const {
 Result<> Probes::watch(model::CgroupId id) {
   State& state = *state_;
   if (!state.containers || state.slots.contains(id.inode)) return {};
-  if (state.free_slots.empty())
+  if (state.free_slots.empty()) {
+    if (state.refused.insert(id.inode).second) ++state.refusals;
     return fail("name a container to the probes: they have room for " + std::to_string(state.slots.size()));
+  }
   const std::uint32_t slot = state.free_slots.back();
   for (const State::Probe& probe : state.probes) {
-    if (probe.object) probe.object->clear(slot, state.cpus);
+    if (probe.object) probe.object->counters().begin(id.inode, slot);
   }
   if (bpf_map_update_elem(state.containers.get(), &id.inode, &slot, BPF_ANY) != 0)
     return fail_errno("name a container to the probes");
   state.free_slots.pop_back();
+  state.refused.erase(id.inode);
   state.slots.emplace(id.inode, slot);
   return state.next_epoch();
 }
 
 void Probes::forget(model::CgroupId id) {
+  state_->refused.erase(id.inode);
   const auto found = state_->slots.find(id.inode);
   if (found == state_->slots.end()) return;
   state_->free_slots.push_back(found->second);
@@ -268,7 +281,7 @@ void Probes::forget(model::CgroupId id) {
   (void)state_->next_epoch();
   for (const State::Probe& probe : state_->probes) {
     if (!probe.object) continue;
-    probe.object->forget(id.inode);
+    probe.object->counters().forget(id.inode);
     if (probe.info->forget != nullptr) probe.info->forget(*probe.object, id);
   }
 }
@@ -278,15 +291,31 @@ model::ProbeReadings Probes::read(model::CgroupId id) const {
   const auto found = state_->slots.find(id.inode);
   if (found == state_->slots.end()) return out;
   for (const State::Probe& probe : state_->probes) {
-    if (probe.object) probe.info->read(*probe.object, {id, found->second}, state_->cpus, out);
+    if (probe.object) probe.info->read(*probe.object, {id, found->second}, out);
   }
   return out;
+}
+
+Probes::Scan Probes::scan() {
+  // Slots are given from the least on.
+  std::uint32_t used = 0;
+  for (const auto& [id, slot] : state_->slots) used = std::max(used, slot + 1);
+  for (const State::Probe& probe : state_->probes) {
+    if (probe.object) probe.object->counters().scan(used);
+  }
+  return Scan(this);
+}
+
+void Probes::EndScan::operator()(Probes* probes) const {
+  for (const State::Probe& probe : probes->state_->probes) {
+    if (probe.object) probe.object->counters().end_scan();
+  }
 }
 
 std::vector<model::Interference> Probes::interference() const {
   Object* sched = state_->object("sched");
   if (sched == nullptr) return {};
-  return read_interference(*sched, state_->cpus, state_->slots);
+  return read_interference(*sched, state_->slots);
 }
 
 int Probes::event_fd() const { return state_->ring ? ring_buffer__epoll_fd(state_->ring.get()) : -1; }

@@ -34,6 +34,8 @@ class Probes {
     // Time of a container's tasks in reclaim and over memory.high, on one CPU, within a window.
     Nanoseconds stall_of_a_window = std::chrono::milliseconds(20);
   };
+  // What the maps take at once, whether containers come or not: on each CPU a slot for each.
+  static Bytes memory_of(const Options& options);
   // Loads what it can; states() tells of the rest. Needs CAP_BPF and CAP_PERFMON, and a kernel with BTF.
   static std::unique_ptr<Probes> open(const Options& options);
   ~Probes();
@@ -47,6 +49,15 @@ class Probes {
   Result<> watch(model::CgroupId id);
   // Its cgroup is gone and its last numbers have been read: its entries are taken out.
   void forget(model::CgroupId id);
+
+  // Until what it returns is destroyed, read() and interference() tell of this moment: some system calls for
+  // all containers, where each would take one for each probe. What is watched meanwhile has nothing until
+  // then. One at a time.
+  struct EndScan {
+    void operator()(Probes* probes) const;
+  };
+  using Scan = std::unique_ptr<Probes, EndScan>;
+  [[nodiscard]] Scan scan();
 
   // Of a container that is watched; of others nothing.
   model::ProbeReadings read(model::CgroupId id) const;

@@ -1,5 +1,6 @@
 // From the maps of each probe to what the model says of a container: one function a probe, in a file of its
-// name. They are called for probes that are up only.
+// name. They are called for probes that are up only. What cannot be read is not told: a 0 would look as if
+// the counter had begun anew.
 #pragma once
 
 #include <cstdint>
@@ -18,18 +19,18 @@ struct Place {
   std::uint32_t slot = 0;  // the index of array maps
 };
 
-void read_lifecycle(const Object& object, const Place& place, int cpus, model::ProbeReadings& out);
-void read_sched(const Object& object, const Place& place, int cpus, model::ProbeReadings& out);
-void read_throttle(const Object& object, const Place& place, int cpus, model::ProbeReadings& out);
-void read_net(const Object& object, const Place& place, int cpus, model::ProbeReadings& out);
-void read_syscalls(const Object& object, const Place& place, int cpus, model::ProbeReadings& out);
-void read_reclaim(const Object& object, const Place& place, int cpus, model::ProbeReadings& out);
-void read_blockio(const Object& object, const Place& place, int cpus, model::ProbeReadings& out);
-void read_oom(const Object& object, const Place& place, int cpus, model::ProbeReadings& out);
+void read_lifecycle(const Object& object, const Place& place, model::ProbeReadings& out);
+void read_sched(const Object& object, const Place& place, model::ProbeReadings& out);
+void read_throttle(const Object& object, const Place& place, model::ProbeReadings& out);
+void read_net(const Object& object, const Place& place, model::ProbeReadings& out);
+void read_syscalls(const Object& object, const Place& place, model::ProbeReadings& out);
+void read_reclaim(const Object& object, const Place& place, model::ProbeReadings& out);
+void read_blockio(const Object& object, const Place& place, model::ProbeReadings& out);
+void read_oom(const Object& object, const Place& place, model::ProbeReadings& out);
 // Takes out its entries, one a device.
 void forget_blockio(const Object& object, model::CgroupId id);
 // The whole matrix. Cells with a container that is not among `watched` are taken out: it was forgotten.
 std::vector<model::Interference> read_interference(
-    const Object& object, int cpus, const std::unordered_map<std::uint64_t, std::uint32_t>& watched);
+    Object& object, const std::unordered_map<std::uint64_t, std::uint32_t>& watched);
 
 }  // namespace plimsoll::bpf

@@ -16,25 +16,28 @@ model::Interference cell(const wire_blame& key, std::uint64_t waited) {
 
 }  // namespace
 
-void read_sched(const Object& object, const Place& place, int cpus, model::ProbeReadings& out) {
-  const auto counts = read_sum<wire_sched>(object.map("sched"), place.slot, cpus);
-  out.scheduling = model::Scheduling{.on_cpu = nanoseconds(counts.on_cpu),
-                                     .stolen = nanoseconds(counts.stolen),
-                                     .waits = histogram(counts.waits)};
+void read_sched(const Object& object, const Place& place, model::ProbeReadings& out) {
+  const auto counts = object.counters().read<wire_sched>("sched", place.slot);
+  if (!counts) return;
+  out.scheduling = model::Scheduling{.on_cpu = nanoseconds(counts->on_cpu),
+                                     .stolen = nanoseconds(counts->stolen),
+                                     .waits = histogram(counts->waits)};
 }
 
 std::vector<model::Interference> read_interference(
-    const Object& object, int cpus, const std::unordered_map<std::uint64_t, std::uint32_t>& watched) {
+    Object& object, const std::unordered_map<std::uint64_t, std::uint32_t>& watched) {
   std::vector<model::Interference> cells;
   const int map = object.map("blame");
-  for (const auto& [key, waited] : read_all<wire_blame, wire_u64>(map, cpus)) {
-    const model::Interference one = cell(key, waited);
-    const bool by_container = one.by == model::Interference::By::kContainer;
-    if (watched.contains(key.victim) && (!by_container || watched.contains(key.aggressor)))
-      cells.push_back(one);
-    else
-      bpf_map_delete_elem(map, &key);
-  }
+  object.counters().each(
+      "blame", [&](std::span<const std::uint64_t> words, std::span<const std::uint64_t> waited) {
+        const wire_blame key{.victim = words[0], .aggressor = words[1]};
+        const model::Interference one = cell(key, waited[0]);
+        const bool by_container = one.by == model::Interference::By::kContainer;
+        if (watched.contains(key.victim) && (!by_container || watched.contains(key.aggressor)))
+          cells.push_back(one);
+        else
+          bpf_map_delete_elem(map, &key);
+      });
   return cells;
 }
 

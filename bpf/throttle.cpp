@@ -3,9 +3,10 @@
 
 namespace plimsoll::bpf {
 
-void read_throttle(const Object& object, const Place& place, int cpus, model::ProbeReadings& out) {
-  const auto counts = read_sum<wire_throttle>(object.map("throttle"), place.id.inode, cpus);
-  out.throttling = model::Throttling{.episodes = histogram(counts.episodes)};
+void read_throttle(const Object& object, const Place& place, model::ProbeReadings& out) {
+  const auto counts = object.counters().read<wire_throttle>("throttle", place.id.inode);
+  if (!counts) return;
+  out.throttling = model::Throttling{.episodes = histogram(counts->episodes)};
 }
 
 }  // namespace plimsoll::bpf

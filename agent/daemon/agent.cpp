@@ -6,6 +6,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -115,19 +116,31 @@ class Agent {
     return {};
   }
 
+  Result<> open_probes() {
+    const bpf::Probes::Options options = {.types = config_.host.sys + "/kernel/btf/vmlinux",
+                                          .cgroup_mount = host_.cgroup_mount,
+                                          .most_containers = config_.probe_containers,
+                                          .most_cells = config_.probe_cells,
+                                          .off = config_.probes_off,
+                                          .on = config_.probes_on};
+    const auto pages = static_cast<std::uint64_t>(std::max(::sysconf(_SC_PHYS_PAGES), 0L));
+    const Bytes wanted = bpf::Probes::memory_of(options);
+    const Bytes most{pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)) / 16};
+    if (wanted > most)
+      return invalid("--probe-containers " + std::to_string(options.most_containers) +
+                     ": their maps would take " + format_bytes(wanted) +
+                     ", and a 16th of this host's memory is " + format_bytes(most));
+    probes_ = bpf::Probes::open(options);
+    return {};
+  }
+
   Result<> open_watch() {
     PLIMSOLL_ASSIGN(audit_, enforce::AuditLog::open(config_.state + "/decisions.db"));
     if (!audit_->warning().empty()) log::warning(audit_->warning());
     PLIMSOLL_ASSIGN(ooms_, watch::OomLog::open(config_.state + "/ooms"));
     own_.emplace(*containers_);
     auto options = watch_options(host_, config_.host.proc);
-    if (!config_.probes_off.contains("all"))
-      probes_ = bpf::Probes::open({.types = config_.host.sys + "/kernel/btf/vmlinux",
-                                   .cgroup_mount = host_.cgroup_mount,
-                                   .most_containers = config_.probe_containers,
-                                   .most_cells = config_.probe_cells,
-                                   .off = config_.probes_off,
-                                   .on = config_.probes_on});
+    if (!config_.probes_off.contains("all")) PLIMSOLL_TRY(open_probes());
     options.probes = probes_.get();
     if (probes_) {
       for (const auto& one : probes_->states()) {

@@ -129,6 +129,7 @@ class Watcher {
 
   // watcher_sampling.cpp
   void sample_all();
+  std::vector<model::CgroupId> sample_tracked();
   void sample_root();
   void prune_ended(WallTime now);
   void arm_triggers();

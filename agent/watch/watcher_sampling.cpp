@@ -55,22 +55,32 @@ void Watcher::sample_root() {
 void Watcher::sample_all() {
   host_ = host_reader_.read(clock_.boot(), ground_.buffer);
   sample_root();
+  for (const auto& [path, tracked] : tracked_) {
+    identify(*tracked);
+    (void)probe(*tracked);  // that there is no room was told
+  }
+  std::vector<model::CgroupId> gone = sample_tracked();
+  // inotify will say so too; by then they are unknown.
+  for (const model::CgroupId id : gone) vanished(id);
+}
+
+// Tells who is gone: what the probes still say of them is to be read after their last deed, not before.
+std::vector<model::CgroupId> Watcher::sample_tracked() {
+  bpf::Probes::Scan scan;
   if (options_.probes != nullptr) {
+    scan = options_.probes->scan();
     probes_ = options_.probes->states();
     interference_ = std::make_shared<const std::vector<model::Interference>>(options_.probes->interference());
   }
   std::vector<model::CgroupId> gone;
   for (const auto& [path, tracked] : tracked_) {
-    identify(*tracked);
-    (void)probe(*tracked);  // that there is no room was told
     if (tracked->sampler.take(tick_, tracked->ref->init_pid, ground_)) {
       after_reading(*tracked);
     } else {
       gone.push_back(tracked->ref->id);
     }
   }
-  // inotify will say so too; by then they are unknown.
-  for (const model::CgroupId id : gone) vanished(id);
+  return gone;
 }
 
 void Watcher::prune_ended(WallTime now) {

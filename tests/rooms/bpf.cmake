@@ -16,4 +16,5 @@ target_link_libraries(vm_bpf PRIVATE plimsoll_bpf plimsoll_kernel plimsoll_optio
 plimsoll_test_probe(vm_bpf helpers vm)
 
 plimsoll_bench(probes plimsoll_bpf plimsoll_kernel)
+plimsoll_bench(readings plimsoll_bpf plimsoll_kernel)
 plimsoll_test_probe(bench_probes nothing bench)
