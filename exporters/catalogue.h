@@ -41,8 +41,8 @@ std::span<const ContainerFamily> container_families();
 // Likewise, of the BPF probes.
 std::span<const ContainerFamily> probe_families();
 
-// A histogram with series for each container, in seconds. A bucket for each factor of 4 is exported: 1 us to
-// 67 s.
+// A histogram with series for each container in which something was counted, in seconds. A bucket for each
+// factor of 4 is exported: 1 us to 67 s.
 struct ContainerHistogram {
   std::string_view name;
   std::string_view help;

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "policies/engine_turn.h"
+#include "policies/missing_probes.h"
 
 namespace plimsoll::policies {
 
@@ -231,6 +232,7 @@ void Engine::explain_host_rules(const model::Snapshot* snapshot, Explanation& to
     for (const Rule& rule : policy.rules) {
       if (!filter(rule)) continue;
       told.rules.push_back(state_of(policy, rule, &host_, now, snapshot == nullptr ? nullptr : &view));
+      add_missing_probes(rule, snapshot, told.missing_probes);
     }
   }
 }
@@ -273,6 +275,7 @@ Explanation Engine::explain(const model::ContainerRef& ref, const model::Snapsho
     if (policy.host || !state->applies) continue;
     for (const Rule& rule : policy.rules) {
       told.rules.push_back(state_of(policy, rule, tracked, now, one == nullptr ? nullptr : &view));
+      add_missing_probes(rule, snapshot, told.missing_probes);
     }
   }
   if (told.untouchable.empty()) {

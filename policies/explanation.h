@@ -88,16 +88,23 @@ struct RuleState {
   std::vector<std::pair<std::string, std::string>> seen;  // the values of then
 };
 
+// A BPF probe that is not up, so that rules cannot know what they ask for.
+struct MissingProbe {
+  std::string probe, why;  // "sched", "switched off"
+  std::vector<std::string> signals;
+};
+
 struct Explanation {
   std::string container, container_id, cgroup;  // the host: "host", "", "/"
   bool known = false;                           // was it in an evaluation yet
   std::string untouchable;                      // not empty: why nothing is ever done to it
   bool paused = false;
-  std::string frozen_by;               // "policy/rule, ..." that hold it frozen
-  std::optional<Nanoseconds> thaw_in;  // nullopt where frozen: until a rule ends it
-  std::vector<PolicyState> policies;   // highest priority first
-  std::vector<FieldState> fields;      // in the order of fields()
-  std::vector<RuleState> rules;        // of the policies that apply; then of HostPolicies that may choose it
+  std::string frozen_by;                     // "policy/rule, ..." that hold it frozen
+  std::optional<Nanoseconds> thaw_in;        // nullopt where frozen: until a rule ends it
+  std::vector<MissingProbe> missing_probes;  // that `rules` read signals of
+  std::vector<PolicyState> policies;         // highest priority first
+  std::vector<FieldState> fields;            // in the order of fields()
+  std::vector<RuleState> rules;  // of the policies that apply; then of HostPolicies that may choose it
 };
 
 }  // namespace plimsoll::policies

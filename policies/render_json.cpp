@@ -77,6 +77,10 @@ ordered_json policy(const PolicyState& state) {
           {"applies", state.applies},   {"why_not", state.why_not}};
 }
 
+ordered_json missing_probe(const MissingProbe& one) {
+  return {{"probe", one.probe}, {"why", one.why}, {"signals", one.signals}};
+}
+
 ordered_json diagnostic(const Diagnostic& one) {
   return {{"file", one.file},
           {"line", one.place.line},
@@ -103,6 +107,7 @@ std::string explain_json(const Explanation& told) {
                                 {"paused", told.paused},
                                 {"thaw_in_ns", nanoseconds(told.thaw_in)},
                                 {"frozen_by", told.frozen_by},
+                                {"missing_probes", list(told.missing_probes, missing_probe)},
                                 {"policies", list(told.policies, policy)},
                                 {"limits", list(told.fields, field)},
                                 {"rules", list(told.rules, rule)}});

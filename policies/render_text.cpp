@@ -147,6 +147,14 @@ std::string rule_text(const RuleState& rule) {
   return out;
 }
 
+// "a, b and c"
+std::string listed(const std::vector<std::string>& names) {
+  std::string out;
+  for (std::size_t i = 0; i < names.size(); ++i)
+    out += (i == 0 ? "" : i + 1 == names.size() ? " and " : ", ") + names[i];
+  return out;
+}
+
 }  // namespace
 
 std::string explain_text(const Explanation& told) {
@@ -160,6 +168,9 @@ std::string explain_text(const Explanation& told) {
     const std::string end = told.thaw_in ? "in " + span(*told.thaw_in) : "when the rule ends";
     out += "Frozen by " + told.frozen_by + ", thawed " + end + ".\n";
   }
+  for (const MissingProbe& one : told.missing_probes)
+    out += "The BPF probe " + one.probe + ", which counts " + listed(one.signals) +
+           ", is not up: " + one.why + ".\n";
   out += "\n" + policies_text(told);
   if (told.cgroup != "/") out += "\n" + fields_text(told);
   for (const RuleState& rule : told.rules) out += "\n" + rule_text(rule);

@@ -180,11 +180,11 @@ const std::array kSignals = {
     SignalInfo{"cpu.throttled", Unit::kShare, "cpu.stat nr_throttled / nr_periods",
                "share of the periods in which the quota ran out", false, throttled},
     SignalInfo{"cpu.wait", Unit::kNumber, "BPF run queue", "run-queue wait, seconds a second", false,
-               cpu_wait},
+               cpu_wait, "sched"},
     SignalInfo{"cpu.wait.p99", Unit::kSeconds, "BPF run queue", "99th percentile of the run-queue wait",
-               false, p99<new_waits>},
+               false, p99<new_waits>, "sched"},
     SignalInfo{"cpu.stolen_by_others", Unit::kShare, "BPF run queue",
-               "share of its wait caused by other containers", false, cpu_stolen},
+               "share of its wait caused by other containers", false, cpu_stolen, "sched"},
     SignalInfo{"memory.usage", Unit::kBytes, "memory.current", "memory charged to the container", false,
                [](In in) { return bytes(in.sample->memory.current); }},
     SignalInfo{"memory.working_set", Unit::kBytes, "memory.current - inactive_file",
@@ -200,7 +200,7 @@ const std::array kSignals = {
                false, container_rate<&Counters::memory>},
     SignalInfo{"memory.stall", Unit::kNumber, "BPF reclaim",
                "time in reclaim and held up over memory.high, seconds a second", false,
-               probe_rate<&model::ProbeReadings::reclaim, &Counters::memory_stall>},
+               probe_rate<&model::ProbeReadings::reclaim, &Counters::memory_stall>, "reclaim"},
     PRESSURE("", "cpu", container_pressure, cpu),
     PRESSURE("", "memory", container_pressure, memory),
     PRESSURE("", "io", container_pressure, io),
@@ -213,11 +213,11 @@ const std::array kSignals = {
     SignalInfo{"io.write_ops", Unit::kPerSecond, "io.stat wios", "block writes a second", false,
                container_rate<&Counters::io_writes>},
     SignalInfo{"io.latency.p99", Unit::kSeconds, "BPF block I/O", "99th percentile of block I/O latency",
-               false, io_latency_p99},
+               false, io_latency_p99, "blockio"},
     SignalInfo{"pids.count", Unit::kCount, "pids.current", "threads and processes", false,
                [](In in) { return count(in.sample->threads); }},
     SignalInfo{"pids.forks", Unit::kPerSecond, "BPF lifecycle", "processes begun a second", false,
-               probe_rate<&model::ProbeReadings::lifecycle, &Counters::forks>},
+               probe_rate<&model::ProbeReadings::lifecycle, &Counters::forks>, "lifecycle"},
     SignalInfo{"oom.kills", Unit::kCount, "memory.events oom_kill",
                "processes killed by the kernel for memory", false, oom_kills},
     SignalInfo{"net.receive", Unit::kBytesPerSecond, "net/dev", "bytes received a second", false,
@@ -225,9 +225,9 @@ const std::array kSignals = {
     SignalInfo{"net.transmit", Unit::kBytesPerSecond, "net/dev", "bytes sent a second", false,
                container_rate<&Counters::net_transmitted>},
     SignalInfo{"net.retransmits", Unit::kPerSecond, "BPF TCP", "TCP segments sent again a second", false,
-               probe_rate<&model::ProbeReadings::network, &Counters::net_retransmits>},
+               probe_rate<&model::ProbeReadings::network, &Counters::net_retransmits>, "net"},
     SignalInfo{"net.connect.p99", Unit::kSeconds, "BPF TCP",
-               "99th percentile of the time to open a TCP connection", false, p99<new_connects>},
+               "99th percentile of the time to open a TCP connection", false, p99<new_connects>, "net"},
     SignalInfo{"container.age", Unit::kSeconds, "the runtime's record", "time since it was started", false,
                age},
     SignalInfo{"container.restarts", Unit::kCount, "the restart policy", "restarts so far", false,
@@ -271,7 +271,8 @@ const std::array kSignals = {
 }  // namespace
 
 std::string why_unknown(Unknown why, SignalId signal) {
-  const std::string name = signal < kSignals.size() ? std::string(kSignals[signal].name) : "";
+  const bool named = signal < kSignals.size();
+  const std::string name(named ? kSignals[signal].name : "");
   switch (why) {
     case Unknown::kKnown:
       return "";
@@ -280,7 +281,8 @@ std::string why_unknown(Unknown why, SignalId signal) {
     case Unknown::kNoLimit:
       return name + ": no limit is set";
     case Unknown::kNeedsProbe:
-      return name + ": needs a BPF probe that is not attached";
+      return name + ": needs the BPF probe " + std::string(named ? kSignals[signal].probe : "") +
+             ", which is not up";
     case Unknown::kNoRateYet:
       return name + ": a rate needs two samples";
     case Unknown::kShortHistory:
@@ -369,11 +371,8 @@ std::span<const std::string_view> signal_names(bool host_only) {
 
 Reading read_signal(SignalId id, const SignalInputs& inputs) {
   const SignalInfo& info = kSignals[id];
-  Reading reading = unknown(Unknown::kNeedsProbe);
-  if (info.read != nullptr) {
-    const bool there = info.host ? inputs.host != nullptr : inputs.sample != nullptr && inputs.ref != nullptr;
-    reading = there ? info.read(inputs) : unknown(Unknown::kNotThere);
-  }
+  const bool there = info.host ? inputs.host != nullptr : inputs.sample != nullptr && inputs.ref != nullptr;
+  Reading reading = there ? info.read(inputs) : unknown(Unknown::kNotThere);
   reading.signal = id;
   return reading;
 }

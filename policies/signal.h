@@ -32,7 +32,7 @@ struct Reading {
   SignalId signal = 0;  // whose value is unknown
   bool known() const { return unknown == Unknown::kKnown; }
 };
-// "memory.max: no limit is set".
+// "memory.max: no limit is set"; "cpu.wait: needs the BPF probe sched, which is not up".
 std::string why_unknown(Unknown unknown, SignalId signal);
 
 // What rates are made of, kept of earlier samples.
@@ -62,10 +62,11 @@ struct SignalInputs {
 struct SignalInfo {
   std::string_view name;  // as policies write it
   Unit unit;
-  std::string_view source;                      // the kernel's file
-  std::string_view description;                 // one line, for docs and `plimsoll policy signals`
-  bool host;                                    // of the machine, not of a container
-  Reading (*read)(const SignalInputs& inputs);  // null: needs a probe
+  std::string_view source;       // the kernel's file
+  std::string_view description;  // one line, for docs and `plimsoll policy signals`
+  bool host;                     // of the machine, not of a container
+  Reading (*read)(const SignalInputs& inputs);
+  std::string_view probe = {};  // the BPF probe that counts it; empty: it needs none
 };
 
 std::span<const SignalInfo> signals();

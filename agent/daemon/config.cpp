@@ -31,6 +31,16 @@ Result<> are_probes(const std::string& flag, const std::set<std::string>& names)
   return {};
 }
 
+// "All but this one" can be meant; "none but this one" is not how it would be said.
+Result<> are_of_one_mind(const std::set<std::string>& on, const std::set<std::string>& off) {
+  for (const std::string& name : on) {
+    const std::string against = off.contains(name) ? name : "all";
+    if (off.contains(against))
+      return invalid("--probe '" + name + "': --no-probe '" + against + "' is there too");
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<Config> completed(Config config) {
@@ -48,6 +58,7 @@ Result<Config> completed(Config config) {
   }
   PLIMSOLL_TRY(are_probes("--no-probe", config.probes_off));
   PLIMSOLL_TRY(are_probes("--probe", config.probes_on));
+  PLIMSOLL_TRY(are_of_one_mind(config.probes_on, config.probes_off));
   constexpr std::string_view kScheme = "unix://";
   if (config.socket.starts_with(kScheme)) config.socket.erase(0, kScheme.size());
   if (config.socket.find("://") != std::string::npos) {

@@ -110,7 +110,7 @@ Result<int> signals(const cli::Words& args) {
   if (!words) return 0;
   for (const policies::SignalInfo& signal : policies::signals()) {
     fmt::print("{:<28} {:<22} {}{}\n", signal.name, policies::describe(signal.unit), signal.description,
-               signal.read == nullptr ? " (needs a probe)" : "");
+               signal.probe.empty() ? "" : fmt::format(" (BPF probe {})", signal.probe));
   }
   return 0;
 }

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <limits>
 #include <vector>
 
 #include "exporters/catalogue.h"
@@ -20,6 +21,21 @@ using namespace plimsoll;
 using namespace std::chrono_literals;
 using exporters::Label;
 using Clock = std::chrono::steady_clock;
+
+// All probes are up, of a container that computes: it never opened a connection, nor was it held up.
+model::ProbeReadings probes_of(std::uint64_t n) {
+  model::TimeHistogram some{.sum = 3s};
+  some.slots[3] = n;
+  some.slots[12] = 1;
+  return {.scheduling = model::Scheduling{.on_cpu = 5s, .stolen = 1s, .waits = some},
+          .throttling = model::Throttling{},
+          .lifecycle = model::Lifecycle{.forks = n, .execs = n, .exits = n, .lifetimes = some},
+          .network = model::Network{},
+          .syscalls = std::nullopt,
+          .reclaim = model::Reclaim{},
+          .io = std::vector<model::DiskIo>{},
+          .oom = model::OomKills{}};
+}
 
 model::Sample sample_of(int seed) {
   model::Sample one;
@@ -47,6 +63,7 @@ model::Sample sample_of(int seed) {
   one.limits.cpu_weight = 100;
   one.limits.memory_max = model::Bound(Bytes{n * 2});
   one.limits.pids_max = model::Bound<std::uint64_t>(100);
+  one.probes = probes_of(n);
   return one;
 }
 
@@ -67,25 +84,44 @@ exporters::Scrape scrape_of(int containers) {
   return scrape;
 }
 
+void put(prometheus::ClientMetric& metric, double value) { metric.gauge.value = value; }
+void put(prometheus::ClientMetric& metric, const model::TimeHistogram& times) {
+  metric.histogram = {times.count(), to_seconds(times.sum), {}};
+  std::uint64_t below = 0;
+  for (std::size_t slot = 0; slot + 1 < model::TimeHistogram::kSlots; ++slot) {
+    below += times.slots[slot];
+    if (slot % 2 == 0)
+      metric.histogram.bucket.push_back({below, to_seconds(model::TimeHistogram::end_of(slot))});
+  }
+  metric.histogram.bucket.push_back({times.count(), std::numeric_limits<double>::infinity()});
+}
+
+template <typename Value, typename Family>
+prometheus::MetricFamily family_of(const Family& family, prometheus::MetricType type,
+                                   const model::Snapshot& now) {
+  prometheus::MetricFamily into{std::string(family.name), std::string(family.help), type, {}};
+  for (const auto& one : now.containers) {
+    family.read({one.ref.get(), &one.sample, &one.sample, {}, {}, {}}, [&](std::initializer_list<Label> extra,
+                                                                           const Value& value) {
+      prometheus::ClientMetric metric;
+      metric.label = {{"id", one.ref->cgroup}, {"name", one.ref->name}, {"image", one.ref->image}};
+      for (const auto& [key, text] : extra) metric.label.push_back({std::string(key), std::string(text)});
+      put(metric, value);
+      into.metric.push_back(std::move(metric));
+    });
+  }
+  return into;
+}
+
 std::vector<prometheus::MetricFamily> families_of(const exporters::Scrape& scrape) {
   std::vector<prometheus::MetricFamily> families;
-  for (const auto& family : exporters::container_families()) {
-    prometheus::MetricFamily into{
-        std::string(family.name), std::string(family.help), prometheus::MetricType::Gauge, {}};
-    for (const auto& one : scrape.now->containers) {
-      family.read({one.ref.get(), &one.sample, &one.sample, {}, {}, {}},
-                  [&](std::initializer_list<Label> extra, double value) {
-                    prometheus::ClientMetric metric;
-                    metric.label = {
-                        {"id", one.ref->cgroup}, {"name", one.ref->name}, {"image", one.ref->image}};
-                    for (const auto& [key, text] : extra)
-                      metric.label.push_back({std::string(key), std::string(text)});
-                    metric.gauge.value = value;
-                    into.metric.push_back(std::move(metric));
-                  });
-    }
-    families.push_back(std::move(into));
+  for (const auto& list : {exporters::container_families(), exporters::probe_families()}) {
+    for (const auto& family : list)
+      families.push_back(family_of<double>(family, prometheus::MetricType::Gauge, *scrape.now));
   }
+  for (const auto& family : exporters::container_histograms())
+    families.push_back(
+        family_of<model::TimeHistogram>(family, prometheus::MetricType::Histogram, *scrape.now));
   return families;
 }
 
@@ -120,7 +156,8 @@ int main() {
         median_ms([&] { bytes = prometheus::TextSerializer().Serialize(families_of(scrape)).size(); });
     const auto series = std::ranges::count(text, '\n');
     std::printf(
-        "scrape of %4d containers: %8.2f ms (%ld lines, %zu KiB; gzip adds %.2f ms); prometheus-cpp %8.2f ms "
+        "scrape of %4d containers: %8.2f ms (%ld lines, %zu KiB; gzip adds %.2f ms); prometheus-cpp %8.2f "
+        "ms "
         "(%zu KiB); ratio %.2f; heap in use %zu KiB\n",
         containers, ours, static_cast<long>(series), text.size() / 1024, packed, theirs, bytes / 1024,
         ours / theirs, static_cast<std::size_t>(mallinfo2().uordblks) / 1024);

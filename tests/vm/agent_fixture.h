@@ -1,5 +1,6 @@
-// A whole agent in the guest: `plimsoll agent` as users start it, asked over its socket and through its
-// command line. Each test has an agent of its own and a policy folder of its own; the image is made once.
+// A whole agent in the guest, asked over its socket and through its command line. Each test has an agent of
+// its own and a policy folder of its own; the image is made once. Tests that do not look at what probes tell
+// do without them (AgentVm), others have the agent as users start it (WholeAgentVm).
 #pragma once
 
 #include <gtest/gtest.h>
@@ -30,10 +31,11 @@ bool until(Condition condition) {
 
 class AgentVm : public testing::Test {
  protected:
+  explicit AgentVm(GuestAgent::With with = GuestAgent::With::kNoProbes) : with_(with) {}
   void SetUp() override {
     GuestAgent::take_log();
     fs::remove_all(GuestAgent::kPolicies);
-    agent_.start();
+    start_agent();
     if (sh("inspect demo").status == 0) return;
     ASSERT_EQ(std::system("agent/demo/image /tmp/demo.tar"), 0);
     const Answer imported = sh("import /tmp/demo.tar demo");
@@ -41,11 +43,13 @@ class AgentVm : public testing::Test {
   }
 
   void TearDown() override {
-    if (!agent_.started()) agent_.start();
+    if (!agent_.started()) start_agent();
     GuestAgent::remove_containers();
     agent_.stop();
     if (HasFailure()) std::printf("the agent's log:\n%s\n", GuestAgent::take_log().c_str());
   }
+
+  void start_agent() { agent_.start(with_); }
 
   static Answer ask(const std::string& target, const std::string& where = GuestAgent::kSocket) {
     return GuestAgent::ask(target, where);
@@ -130,6 +134,14 @@ class AgentVm : public testing::Test {
   }
 
   GuestAgent agent_;
+
+ private:
+  GuestAgent::With with_;
+};
+
+class WholeAgentVm : public AgentVm {
+ protected:
+  WholeAgentVm() : AgentVm(GuestAgent::With::kProbes) {}
 };
 
 }  // namespace plimsoll

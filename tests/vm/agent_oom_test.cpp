@@ -15,11 +15,11 @@ constexpr std::uint64_t kMiB = 1 << 20;
 // What a process touches between telling and being killed.
 constexpr double kMargin = 32 * 4096;
 
-class OomVm : public AgentVm {
+class OomVm : public WholeAgentVm {
  protected:
   void TearDown() override {
     eaters_.end();
-    AgentVm::TearDown();
+    WholeAgentVm::TearDown();
   }
   static std::vector<json> ooms(const std::string& container) {
     std::vector<json> rows;
@@ -118,7 +118,7 @@ TEST_F(OomVm, APostMortemTellsAllOfIt) {
   EXPECT_NE(page.text.find("in the minute before"), std::string::npos) << page.text;
   // The next agent has it too, under the same number.
   agent_.kill();
-  agent_.start();
+  start_agent();
   EXPECT_EQ(whole(one), one);
   EXPECT_EQ(ooms("nobody").size(), 0U);
   EXPECT_EQ(ask("/plimsoll/v1/ooms/999999").status, 404);

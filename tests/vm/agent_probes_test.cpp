@@ -11,7 +11,7 @@
 namespace plimsoll {
 namespace {
 
-using ProbesVm = AgentVm;
+using ProbesVm = WholeAgentVm;
 
 // The sum of a family's series of one container.
 std::optional<double> sum_of(const std::string& scrape, const std::string& family, const std::string& id) {

@@ -7,6 +7,7 @@ namespace {
 
 class RulesVm : public AgentVm {
  protected:
+  using AgentVm::AgentVm;
   static std::string document(const std::string& kind, const std::string& name, const std::string& spec) {
     return "apiVersion: plimsoll/v1\nkind: " + kind + "\nmetadata: {name: " + name + "}\nspec:\n" + spec;
   }
@@ -31,7 +32,12 @@ class RulesVm : public AgentVm {
   }
 };
 
-TEST_F(RulesVm, FreezesForItsTimeTellsAndCoolsDown) {
+class WholeRulesVm : public RulesVm {
+ protected:
+  WholeRulesVm() : RulesVm(GuestAgent::With::kProbes) {}
+};
+
+TEST_F(WholeRulesVm, FreezesForItsTimeTellsAndCoolsDown) {
   policy("calm",
          document("Policy", "calm",
                   "  select: {names: [crowd]}\n  rules:\n    - name: calm\n      when: pids.count > 5\n"

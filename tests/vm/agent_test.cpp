@@ -17,7 +17,7 @@ std::string limits(const std::string& name, const std::string& select, const std
          select + "}\n" + more + (spec.empty() ? "" : "  limits: {" + spec + "}\n");
 }
 
-TEST_F(AgentVm, MemoryHogIsKilledAtItsLineAndCountedOnce) {
+TEST_F(WholeAgentVm, MemoryHogIsKilledAtItsLineAndCountedOnce) {
   policy("hog", limits("hog", "names: [hog]", "memory: {max: 32MiB, swap: 0}"));
   ASSERT_TRUE(until([&] { return get("/plimsoll/v1/policies")["policies"].size() == 1; }));
   // Two seconds of peace, so that the limit is there before it is needed; and it lives on as a shell.
@@ -149,19 +149,26 @@ TEST_F(AgentVm, WhatWasSetIsPutBackEvenByTheNextAgent) {
   agent_.kill();
   fs::remove(std::string(GuestAgent::kPolicies) + "/line.yaml");
   EXPECT_EQ(read_text(folder / "pids.max"), "88");
-  agent_.start();
+  start_agent();
   EXPECT_TRUE(until([&] { return file("kept", "pids.max") == "400" && file("kept", "memory.max") == "max"; }))
       << file("kept", "pids.max") << " " << file("kept", "memory.max");
 }
 
 TEST_F(AgentVm, ExplainListAndDecisionsTellTheSame) {
-  policy("web", limits("web", "labels: {app: web}", "memory: {max: 64MiB}"));
+  policy("web",
+         limits("web", "labels: {app: web}", "memory: {max: 64MiB}",
+                "  rules:\n    - name: waits\n      when: cpu.wait > 1\n      then: [{notify: waits}]\n"));
   run("--name page --label app=web", "sleep 1000");
   ASSERT_TRUE(until([&] { return file("page", "memory.max") == "67108864"; }));
   const Answer explained = sh("policy explain page");
   EXPECT_EQ(explained.status, 0) << explained.text;
   EXPECT_NE(explained.text.find("web"), std::string::npos) << explained.text;
   EXPECT_NE(explained.text.find("64MiB"), std::string::npos) << explained.text;
+  EXPECT_NE(
+      explained.text.find("The BPF probe sched, which counts cpu.wait, is not up: the agent was told to "
+                          "do without all probes.\n"),
+      std::string::npos)
+      << explained.text;
   const Answer listed = sh("policy list");
   EXPECT_EQ(listed.status, 0) << listed.text;
   EXPECT_NE(listed.text.find("web"), std::string::npos) << listed.text;
@@ -170,6 +177,10 @@ TEST_F(AgentVm, ExplainListAndDecisionsTellTheSame) {
   const Answer nobody = sh("policy explain nobody");
   EXPECT_EQ(nobody.status, 1);
   EXPECT_EQ(nobody.text, "plimsoll: No such running container: nobody\n");
+  EXPECT_EQ(sh("oom page").status, 0);
+  const Answer unkilled = sh("oom nobody");
+  EXPECT_EQ(unkilled.status, 1);
+  EXPECT_EQ(unkilled.text, "plimsoll: No such OOM kill or container: nobody\n");
   const Answer screen = sh("top --once");
   EXPECT_NE(screen.text.find("page"), std::string::npos) << screen.text;
 }
@@ -187,7 +198,7 @@ TEST_F(AgentVm, PauseStopsAllEnforcement) {
   EXPECT_TRUE(until([&] { return file("free", "pids.max") == "99"; }));
 }
 
-TEST_F(AgentVm, ScrapeIsCleanAndGzippedWhenAsked) {
+TEST_F(WholeAgentVm, ScrapeIsCleanAndGzippedWhenAsked) {
   run("--name seen --label app=seen", "sleep 1000");
   ASSERT_TRUE(until([&] { return !row("seen").is_null(); }));
   // Any user with cgroups of his own may name one so.
@@ -217,7 +228,7 @@ TEST_F(AgentVm, ASecondAgentOnTheSameStateLeaves) {
   EXPECT_NE(second.text.find("another agent"), std::string::npos) << second.text;
 }
 
-TEST_F(AgentVm, WhatEndsWhileNoAgentRunsIsExportedAsEnded) {
+TEST_F(WholeAgentVm, WhatEndsWhileNoAgentRunsIsExportedAsEnded) {
   run("--name away --tmpfs /tmp",
       "while [ ! -e /tmp/end ]; do sleep 0.1; done; n=0; "
       "while [ $n -lt 20000 ]; do n=$((n+1)); done; exit 9");
@@ -227,7 +238,7 @@ TEST_F(AgentVm, WhatEndsWhileNoAgentRunsIsExportedAsEnded) {
   agent_.kill();
   std::ofstream("/proc/" + std::to_string(pid) + "/root/tmp/end") << "";
   ASSERT_TRUE(until([&] { return !fs::exists(folder); }));
-  agent_.start();
+  start_agent();
   const json state = inspect("away");
   EXPECT_EQ(state["State"]["ExitCode"], 9);
   const std::string id = state["Id"];
@@ -256,7 +267,7 @@ TEST_F(AgentVm, TwentyKillsOfTheAgentLoseNothing) {
     std::this_thread::sleep_for(
         std::chrono::milliseconds(random() % 1500));  // a random moment is what is tested
     agent_.kill();
-    agent_.start();
+    start_agent();
   }
   for (int i = 0; i < 8; ++i) {
     const std::string name = "w" + std::to_string(i);

@@ -48,10 +48,24 @@ class ProbesTest : public testing::Test {
     ASSERT_NE(cgroup_mount(), "");
     fs::create_directories(folder_);
   }
+  // Also of a test that stopped half-way: nothing of it runs on, and no cgroup stays.
   void TearDown() override {
-    std::error_code error;
-    for (const fs::path& one : {folder_ / "child", folder_}) fs::remove(one, error);
-    EXPECT_FALSE(fs::exists(folder_));
+    if (!fs::exists(folder_)) return;
+    std::ofstream(folder_ / "cgroup.kill") << 1 << std::flush;
+    Result<> removed;
+    EXPECT_TRUE(vm_test::eventually([&] {  // what was killed may take a while to be gone
+      removed = kernel::remove_cgroup_tree(folder_);
+      return removed.has_value();
+    })) << removed.error().message();
+    while (::waitpid(-1, nullptr, WNOHANG) > 0) {
+    }
+  }
+  // "": it is up. Natively some are refused; then a test has nothing to wait for.
+  std::string why_down(std::string_view name) const {
+    for (const model::ProbeState& probe : probes_->states()) {
+      if (probe.name == name) return probe.up ? "" : probe.why;
+    }
+    return "there is no such probe";
   }
   static model::CgroupId id_of(const fs::path& folder) {
     struct stat facts{};

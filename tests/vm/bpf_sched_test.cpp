@@ -37,6 +37,7 @@ class InterferenceTest : public ProbesTest {
   InterferenceTest() : ProbesTest({"sched", "throttle"}) {}
   void SetUp() override {
     ProbesTest::SetUp();
+    ASSERT_EQ(why_down("sched"), "");
     for (const fs::path& one : {fs::path(cgroup_mount()), folder_})
       std::ofstream(one / "cgroup.subtree_control") << "+cpu" << std::flush;
   }
@@ -142,6 +143,7 @@ TEST_F(InterferenceTest, ThreeOnOneCpuBlameEachOther) {
 
 // A quota of a tenth of a CPU, and a neighbour who takes the CPU meanwhile: it is not the neighbour's fault.
 TEST_F(InterferenceTest, AQuotaIsNotBlamedOnANeighbour) {
+  ASSERT_EQ(why_down("throttle"), "");
   const Hog held = hog("held", "10000 100000");
   const Hog neighbour = hog("neighbour");
   ASSERT_TRUE(vm_test::eventually([&] { return waited(held.id) > 5e9; }));
@@ -159,6 +161,7 @@ TEST_F(InterferenceTest, AQuotaIsNotBlamedOnANeighbour) {
 }
 
 TEST_F(InterferenceTest, ThrottlingIsWhatCpuStatSays) {
+  ASSERT_EQ(why_down("throttle"), "");
   const Hog held = hog("held", "20000 100000");
   const auto seconds = [&] {
     return static_cast<double>(probes_->read(held.id).throttling->episodes.sum.count()) / 1e3;
@@ -176,6 +179,7 @@ TEST_F(InterferenceTest, ThrottlingIsWhatCpuStatSays) {
 
 // What holds up a pod's cgroup holds up the containers in it.
 TEST_F(InterferenceTest, AQuotaAboveTheContainerIsAQuota) {
+  ASSERT_EQ(why_down("throttle"), "");
   std::ofstream(folder_ / "cpu.max") << "10000 100000" << std::flush;
   const Hog one = hog("one");
   ASSERT_TRUE(vm_test::eventually([&] { return waited(one.id) > 3e9; }));

@@ -31,7 +31,7 @@ class Setting final : public testing::Environment {
  public:
   void SetUp() override {
     make_image_tar();
-    agent().start();
+    agent().start(GuestAgent::With::kNoProbes);
     const Outcome imported = vm_test::run_program(
         {GuestAgent::binary("plimsoll"), "import", "--change", "ENV COLOUR=blue", kImageTar, "demo"}, "",
         true);

@@ -209,7 +209,7 @@ TEST_F(LifeCli, TopAndStats) {
 TEST_F(LifeCli, OutlivesTheAgent) {
   start("counter", kCounter);
   agent().kill();
-  agent().start();
+  agent().start(GuestAgent::With::kProbes);  // from here on as users start it
   EXPECT_THAT(told({"ps", "--format", "{{.Names}} {{.Status}}"}), StartsWith("counter Up "));
   told({"stop", "counter"});
   EXPECT_EQ(state("counter")["ExitCode"], 5);

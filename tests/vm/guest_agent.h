@@ -1,5 +1,5 @@
-// An agent running in the guest: `plimsoll agent` of the build that the test is of, as users start it. What
-// the suites that drive it have in common.
+// An agent running in the guest: `plimsoll agent` of the build that the test is of. What the suites that
+// drive it have in common.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -29,9 +29,11 @@ class GuestAgent {
 
   static std::string binary(const std::string& name);  // beside the test's own
 
-  void start();  // waits until it answers
-  void kill();   // SIGKILL
-  void stop();   // SIGTERM; it ends well
+  // To load the probes takes an emulated guest seconds, each time that an agent is started.
+  enum class With { kProbes, kNoProbes };
+  void start(With with);  // waits until it answers
+  void kill();            // SIGKILL
+  void stop();            // SIGTERM; it ends well
   bool started() const { return pid_ != 0; }
 
   // One request, to its end; `where`: kSocket or kListen.

@@ -52,11 +52,6 @@ class NetTest : public ProbesTest {
     ASSERT_TRUE(probes_->watch(id_of(client_)));
     ASSERT_TRUE(probes_->watch(id_of(server_)));
   }
-  void TearDown() override {
-    std::error_code error;
-    for (const fs::path& one : {client_ / "below", client_, server_}) fs::remove(one, error);
-    ProbesTest::TearDown();
-  }
 
   // Where a socket is made; `netns` is a file, empty: this process' own network.
   struct Place {

@@ -36,11 +36,26 @@ std::string memory_text(const json& one) {
   return victims.empty() ? "" : mebibytes(victims[0].value("resident_bytes", json()));
 }
 
+// One that lives, whoever runs it, or one of the agent's own that ended. Of others that ended there are their
+// records only.
+bool is_container(const Connection& agent, const std::string& word) {
+  if (const auto watched = agent.get("/plimsoll/v1/containers"); watched && watched->is_object()) {
+    for (const json& one : watched->value("containers", json::array())) {
+      if (one.value("name", "") == word || one.value("id", "").starts_with(word)) return true;
+    }
+  }
+  return agent.get("/containers/" + encode(word) + "/json").has_value();
+}
+
 Result<int> list(const Connection& agent, const std::string& container, const std::string& limit,
                  const std::string& format) {
   PLIMSOLL_ASSIGN(const json all,
                   agent.get(std::string(kPage) + "?limit=" + limit + "&container=" + encode(container)));
-  if (all.empty()) tell_if_down(agent, "oom");
+  if (all.empty()) {
+    if (!container.empty() && !is_container(agent, container))
+      return fail("No such OOM kill or container: " + container, ErrorKind::kNotFound);
+    tell_if_down(agent, "oom");
+  }
   if (format == "json") {
     for (const json& one : all) fmt::print("{}\n", json_text(one));
     return 0;
@@ -72,15 +87,13 @@ Result<int> oom(const Connection& agent, const Words& args) {
       .value(0, "format", format, "FORMAT", "table, json, or a template such as '{{.Victim}}'");
   PLIMSOLL_ASSIGN(const auto words, flags.take(args, {.most = 1}, "one ID or container at most"));
   if (!words) return 0;
-  if (!parse_u64(limit)) return invalid("--last '" + limit + "': expected a whole number");
+  if (parse_u64(limit).value_or(0) == 0)
+    return invalid("--last '" + limit + "': expected a whole number, 1 at least");
   const std::string word = words->empty() ? "" : words->front();
   if (!parse_u64(word)) return list(agent, word, limit, format);
   const auto one = agent.get(std::string(kPage) + "/" + word);
   // A container can be called 17, too.
-  if (!one && one.error().kind() == ErrorKind::kNotFound) {
-    PLIMSOLL_ASSIGN(const json its, agent.get(std::string(kPage) + "?limit=1&container=" + word));
-    if (!its.empty()) return list(agent, word, limit, format);
-  }
+  if (!one && one.error().kind() == ErrorKind::kNotFound) return list(agent, word, limit, format);
   if (!one) return std::unexpected(one.error());
   if (!format.empty() && format != "json") return invalid("--format: of one kill it takes json only");
   fmt::print("{}", format == "json" ? json_text(*one) + "\n" : oom_page(*one));

@@ -141,6 +141,39 @@ TEST(Oom, Page) {
   EXPECT_EQ(say(agent, "oom", {"17", "--format", "{{.ID}}"}).status, 1);
 }
 
+TEST(Oom, WhatIsNotThereIsNamed) {
+  FakeAgent agent;
+  agent.answer("GET /plimsoll/v1/ooms", json::array());
+  agent.answer(
+      "GET /plimsoll/v1/containers",
+      {{"containers", {{{"name", "quiet"}, {"id", "4f1c2a99d0e8"}}, {{"name", "12"}, {"id", "77"}}}}});
+  agent.answer("GET /containers/ended/json", {{"Id", "aa"}});
+  for (const char* word : {"nosuch", "4711"}) {
+    const Said said = say(agent, "oom", {word});
+    EXPECT_EQ(said.status, 1) << word;
+    EXPECT_EQ(said.out, "") << word;
+    EXPECT_EQ(said.err, std::string("No such OOM kill or container: ") + word + "\n");
+  }
+  for (const char* word : {"quiet", "4f1c2a", "12", "ended"}) {
+    const Said said = say(agent, "oom", {word});
+    EXPECT_EQ(said.status, 0) << word << said.err;
+    EXPECT_TRUE(said.out.starts_with("ID ")) << "an empty table: " << said.out;
+  }
+  EXPECT_EQ(say(agent, "oom", {}).status, 0);
+  const Said none = say(agent, "oom", {"--last", "0"});
+  EXPECT_EQ(none.status, 1);
+  EXPECT_NE(none.err.find("--last '0'"), std::string::npos) << none.err;
+}
+
+TEST(Oom, OfAContainerThatEndedItsRecordsAreShown) {
+  FakeAgent agent;
+  agent.answer("GET /plimsoll/v1/ooms", json::array({post_mortem()}));
+  agent.answer("GET /plimsoll/v1/containers", {{"containers", json::array()}});
+  const Said said = say(agent, "oom", {"web"});
+  EXPECT_EQ(said.status, 0) << said.err;
+  EXPECT_NE(said.out.find("big (190)"), std::string::npos) << said.out;
+}
+
 TEST(Oom, AContainerMayBeCalledByANumber) {
   FakeAgent agent;
   agent.answer("GET /plimsoll/v1/ooms", json::array({post_mortem()}));

@@ -33,6 +33,32 @@ TEST(ProbeFamilies, AStallHasItsKind) {
     EXPECT_NE(text.find(line), std::string::npos) << line << text;
 }
 
+TEST(ProbeFamilies, AHistogramBeginsWithItsFirstObservation) {
+  model::ProbeReadings seen;
+  seen.scheduling = model::Scheduling{};
+  seen.throttling = model::Throttling{};
+  seen.lifecycle = model::Lifecycle{};
+  seen.network = model::Network{};
+  seen.reclaim = model::Reclaim{};
+  const std::string none = text_of_probes(seen);
+  EXPECT_EQ(none.find("le="), std::string::npos) << none;
+  EXPECT_EQ(none.find("histogram"), std::string::npos) << none;
+  for (const char* line : {"plimsoll_cpu_stolen_seconds_total{id=\"/web\"} 0\n",
+                           "plimsoll_process_starts_total{id=\"/web\"} 0\n",
+                           "plimsoll_net_tcp_retransmits_total{id=\"/web\"} 0\n",
+                           "plimsoll_memory_stall_seconds_total{id=\"/web\",kind=\"high\"} 0\n"})
+    EXPECT_NE(none.find(line), std::string::npos) << "a counter has its beginning: " << line << none;
+  // One that took no measurable time is one.
+  seen.network->connects.slots[0] = 1;
+  const std::string one = text_of_probes(seen);
+  for (const char* line : {"plimsoll_net_connect_seconds_bucket{id=\"/web\",le=\"1e-06\"} 1\n",
+                           "plimsoll_net_connect_seconds_bucket{id=\"/web\",le=\"+Inf\"} 1\n",
+                           "plimsoll_net_connect_seconds_sum{id=\"/web\"} 0\n",
+                           "plimsoll_net_connect_seconds_count{id=\"/web\"} 1\n"})
+    EXPECT_NE(one.find(line), std::string::npos) << line << one;
+  EXPECT_EQ(one.find("plimsoll_cpu_wait_seconds"), std::string::npos);
+}
+
 TEST(ProbeFamilies, IoIsOfADeviceAndAnOperation) {
   model::DiskIo disk{.major = 254, .minor = 0, .device = "vda"};
   disk.written = {.bytes = 8192, .queued = 500ms, .device = 1s};

@@ -123,6 +123,7 @@ class RenderTest : public testing::Test {
     snapshot_ = {};
     snapshot_.boot = now_;
     snapshot_.host.taken = now_;
+    snapshot_.probes = probes_;
     snapshot_.host.memory_total = {1ULL << 30};
     snapshot_.host.memory_available = {512ULL << 20};
     snapshot_.containers.push_back({std::make_shared<model::ContainerRef>(ref_), sample_});
@@ -159,6 +160,8 @@ class RenderTest : public testing::Test {
   model::ContainerRef ref_;
   model::Sample sample_;
   model::Snapshot snapshot_;
+  std::vector<model::ProbeState> probes_ = {{.name = "lifecycle", .up = true},
+                                            {.name = "sched", .why = "switched off"}};
   BootTime now_{100s};
   std::string refuses_;
 };
@@ -167,6 +170,54 @@ TEST_F(RenderTest, AContainerAtRest) {
   step();
   step();
   expect_explained("at-rest");
+}
+
+// Only where a rule that applies to the container cannot do without it.
+TEST_F(RenderTest, AProbeThatIsMissedIsNamedOnce) {
+  const auto missing = [&] {
+    step();
+    return engine_.explain(ref_, &snapshot_).missing_probes;
+  };
+  ASSERT_EQ(missing().size(), 1U);
+  EXPECT_EQ(missing()[0].probe, "sched");
+  EXPECT_EQ(missing()[0].why, "switched off");
+  EXPECT_EQ(missing()[0].signals, std::vector<std::string>{"cpu.wait"});
+  probes_.clear();
+  ASSERT_EQ(missing().size(), 1U);
+  EXPECT_EQ(missing()[0].why, "the agent was told to do without all probes");
+  probes_ = {{.name = "sched", .up = true}};
+  EXPECT_TRUE(missing().empty());
+  probes_.clear();
+  step();
+  model::ContainerRef other = ref_;
+  other.labels = {{"tier", "front"}};
+  EXPECT_TRUE(engine_.explain(other, &snapshot_).missing_probes.empty()) << "it has no such rule";
+  EXPECT_TRUE(engine_.explain(ref_).missing_probes.empty()) << "nothing is known of the probes";
+}
+
+TEST_F(RenderTest, UntilAndValuesNeedTheirProbesToo) {
+  const auto loaded = load_texts({{"/etc/plimsoll/policies/p.yaml", R"(apiVersion: plimsoll/v1
+kind: Policy
+metadata: {name: p}
+spec:
+  select: {names: ["*"]}
+  rules:
+    - name: r
+      when: max(pids.forks, 10s) > 5 or cpu.wait > 1
+      then: [{set: {memory.high: 64MiB}}]
+      until: net.retransmits < 1 and cpu.wait.p99 < 1ms
+)"}});
+  for (const Diagnostic& one : loaded.diagnostics) ADD_FAILURE() << to_string(one);
+  engine_.use(loaded.set);
+  step();
+  const Explanation told = engine_.explain(ref_, &snapshot_);
+  ASSERT_EQ(told.missing_probes.size(), 2U);
+  EXPECT_EQ(told.missing_probes[0].signals, (std::vector<std::string>{"cpu.wait", "cpu.wait.p99"}));
+  EXPECT_EQ(told.missing_probes[1].probe, "net");
+  EXPECT_EQ(told.missing_probes[1].why, "this agent has no such probe");
+  EXPECT_NE(explain_text(told).find(
+                "The BPF probe sched, which counts cpu.wait and cpu.wait.p99, is not up: switched off.\n"),
+            std::string::npos);
 }
 
 TEST_F(RenderTest, AForThatHasBegun) {
