@@ -124,12 +124,8 @@ class Agent {
                                           .off = config_.probes_off,
                                           .on = config_.probes_on};
     const auto pages = static_cast<std::uint64_t>(std::max(::sysconf(_SC_PHYS_PAGES), 0L));
-    const Bytes wanted = bpf::Probes::memory_of(options);
-    const Bytes most{pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)) / 16};
-    if (wanted > most)
-      return invalid("--probe-containers " + std::to_string(options.most_containers) +
-                     ": their maps would take " + format_bytes(wanted) +
-                     ", and a 16th of this host's memory is " + format_bytes(most));
+    PLIMSOLL_TRY(check_probe_room(config_, bpf::Probes::memory_of(options),
+                                  Bytes{pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE))}));
     probes_ = bpf::Probes::open(options);
     return {};
   }

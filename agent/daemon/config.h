@@ -32,6 +32,9 @@ struct Config {
 // Fills in what depends on other members, and makes paths absolute. kInvalid names the flag.
 Result<Config> completed(Config config);
 
+// Whether the probes' maps, which take `wanted` whether containers come or not, leave this host its memory.
+Result<> check_probe_room(const Config& config, Bytes wanted, Bytes memory);
+
 Result<std::string> runtime_beside_this_program();
 
 // Where the command line finds an agent that was started without flags.
