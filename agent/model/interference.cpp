@@ -31,9 +31,10 @@ std::vector<NamedInterference> named_interference(const Snapshot& snapshot) {
   for (const Interference& cell : *snapshot.interference) {
     const auto victim = names.find(cell.victim);
     if (victim == names.end()) continue;
-    const auto aggressor = cell.by == Interference::By::kContainer ? names.find(cell.aggressor) : names.end();
-    const std::string_view by = aggressor == names.end() ? by_nobody(cell.by) : aggressor->second;
-    cells[{victim->second, by}] += cell.waited;
+    const bool by_container = cell.by == Interference::By::kContainer;
+    const auto aggressor = by_container ? names.find(cell.aggressor) : names.end();
+    if (by_container && aggressor == names.end()) continue;
+    cells[{victim->second, by_container ? aggressor->second : by_nobody(cell.by)}] += cell.waited;
   }
   std::vector<NamedInterference> out;
   for (const auto& [pair, waited] : cells)

@@ -14,8 +14,9 @@ struct NamedInterference {
   Nanoseconds waited{0};
 };
 
-// By victim, then aggressor. What containers of one name did is added up; an aggressor that is gone is
-// "(unknown)".
+// By victim, then aggressor. What containers of one name did is added up. Cells of who is gone are left out:
+// the kernel's are taken out by the next tick, and what they held since the beginning would be told of
+// somebody else until then.
 std::vector<NamedInterference> named_interference(const Snapshot& snapshot);
 
 }  // namespace plimsoll::model
