@@ -53,7 +53,7 @@ static __always_inline __u64 owner_of_bio(struct bio *bio)
 {
   if (!bio) return 0;
   struct cgroup *cgroup = bio->bi_blkg->blkcg->css.cgroup;
-  if (!cgroup || cgroup->root->hierarchy_id) return 0; /* ids of cgroup v1 are others */
+  if (!cgroup || is_v1(cgroup)) return 0;
   return owner_of_cgroup(cgroup);
 }
 
