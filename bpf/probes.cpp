@@ -209,8 +209,9 @@ struct Probes::State {
 
 Bytes Probes::memory_of(const Options& options) {
   const auto cpus = static_cast<std::uint64_t>(std::max(libbpf_num_possible_cpus(), 1));
-  constexpr std::uint64_t kNamed = 96;  // an entry of `containers`, by the kernel's account
-  return Bytes{options.most_containers * (cpus * sizeof(wire_sched) + kNamed)};
+  constexpr std::uint64_t kEntry = 96;  // of a hash, beside its values: by the kernel's account
+  return Bytes{options.most_containers * (cpus * sizeof(wire_sched) + kEntry) +
+               options.most_cells * (cpus * sizeof(wire_u64) + kEntry)};
 }
 
 Probes::Probes(std::unique_ptr<State> state) : state_(std::move(state)) {}

@@ -34,7 +34,8 @@ class Probes {
     // Time of a container's tasks in reclaim and over memory.high, on one CPU, within a window.
     Nanoseconds stall_of_a_window = std::chrono::milliseconds(20);
   };
-  // What the maps take at once, whether containers come or not: on each CPU a slot for each.
+  // What the maps take at once, whether containers come or not: on each CPU a slot for each, and a cell of
+  // the matrix.
   static Bytes memory_of(const Options& options);
   // Loads what it can; states() tells of the rest. Needs CAP_BPF and CAP_PERFMON, and a kernel with BTF.
   static std::unique_ptr<Probes> open(const Options& options);
