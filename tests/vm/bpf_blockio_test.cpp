@@ -10,7 +10,6 @@
 #include <array>
 #include <cstdlib>
 #include <numeric>
-#include <string_view>
 #include <thread>
 
 #include "agent/base/unique_fd.h"
@@ -52,19 +51,6 @@ class BlockIoTest : public WorkTest {
       EXPECT_TRUE(fs::remove(kNullb));
     }
     WorkTest::TearDown();
-  }
-
-  // A map of the probe's, by its descriptor here: by its id it could be another's.
-  static int map_of_this_process(std::string_view name) {
-    for (const auto& entry : fs::directory_iterator("/proc/self/fd")) {
-      std::error_code gone;
-      if (fs::read_symlink(entry.path(), gone) != "anon_inode:bpf-map") continue;
-      const int fd = std::stoi(entry.path().filename());
-      bpf_map_info info{};
-      std::uint32_t size = sizeof info;
-      if (bpf_obj_get_info_by_fd(fd, &info, &size) == 0 && info.name == name) return fd;
-    }
-    return -1;
   }
 
   // /dev/nullb0, which keeps what is written and answers after that time, so many requests at once.
@@ -216,7 +202,7 @@ TEST_F(BlockIoTest, AWriteWithAFlushIsOneWriteAndFlushesAreTheOthers) {
 TEST_F(BlockIoTest, ARequestOfNobodyIsNotThatWhichHadItsAddressBefore) {
   make_disk(200ms, 1);
   write("/sys/block/nullb0/queue/scheduler", "none");  // it would have requests of its own
-  const int flights = map_of_this_process("flights");
+  const int flights = own_fd<bpf_map_info>("bpf-map", "flights");
   ASSERT_GE(flights, 0);
   const pid_t child = begin(folder_, [] { return transfer("/dev/nullb0", false, 1, 4096); });
   std::uint64_t request = 0;
