@@ -276,6 +276,7 @@ void Probes::forget(model::CgroupId id) {
   state_->refused.erase(id.inode);
   const auto found = state_->slots.find(id.inode);
   if (found == state_->slots.end()) return;
+  departed_.insert(id.inode);
   state_->free_slots.push_back(found->second);
   state_->slots.erase(found);
   bpf_map_delete_elem(state_->containers.get(), &id.inode);
@@ -316,7 +317,7 @@ void Probes::EndScan::operator()(Probes* probes) const {
 std::vector<model::Interference> Probes::interference() const {
   Object* sched = state_->object("sched");
   if (sched == nullptr) return {};
-  return read_interference(*sched, state_->slots);
+  return read_interference(*sched, state_->slots, departed_);
 }
 
 int Probes::event_fd() const { return state_->ring ? ring_buffer__epoll_fd(state_->ring.get()) : -1; }
