@@ -1,0 +1,1 @@
+plimsoll_unit_test(history THREADS LINK plimsoll_history)
