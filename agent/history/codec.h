@@ -17,13 +17,22 @@
 
 namespace plimsoll::history {
 
+// As model::Recorded, of values that are another's.
+struct Moment {
+  const model::Snapshot& snapshot;
+  std::span<const model::Event> events = {};
+  std::span<const model::DecisionRecord> decisions = {};
+  std::span<const model::DecisionRecord> followed = {};
+  bool tick = false;
+  bool paused = false;
+};
+
 class Encoder {
  public:
   // A new file: its reader knows nothing yet.
   void begin();
   // Appends a moment to `out`.
-  void encode(const model::Snapshot& snapshot, std::span<const model::Event> events,
-              std::span<const model::DecisionRecord> decisions, bool tick, bool paused, std::string& out);
+  void encode(const Moment& moment, std::string& out);
 
  private:
   struct Slot {
@@ -34,6 +43,7 @@ class Encoder {
   void list(const model::Snapshot& snapshot, ByteWriter& bytes);
   void samples(const model::Snapshot& snapshot, ByteWriter& bytes);
   void event(const model::Event& event, ByteWriter& bytes);
+  void records(std::span<const model::DecisionRecord> records, ByteWriter& bytes);
   // Of what is told whole.
   template <typename Fill>
   void whole(ByteWriter& bytes, const Fill& fill);
@@ -68,6 +78,7 @@ class Decoder {
   bool list(ByteReader& bytes);
   bool samples(ByteReader& bytes);
   bool event(ByteReader& bytes, model::Event& out);
+  bool records(ByteReader& bytes, std::vector<model::DecisionRecord>& out);
   template <typename Fill>
   bool whole(ByteReader& bytes, const Fill& fill);
   template <typename Fill>

@@ -83,13 +83,17 @@ std::optional<model::Recorded> Decoder::decode(std::string_view& in) {
   for (std::uint64_t left = bytes.count(); left > 0; --left) {
     if (!event(bytes, out.events.emplace_back())) return std::nullopt;
   }
-  for (std::uint64_t left = bytes.count(); left > 0; --left) {
-    if (!whole(bytes, [&](auto words) { words.decision(out.decisions.emplace_back()); })) return std::nullopt;
-  }
-  if (!bytes.good()) return std::nullopt;
+  if (!records(bytes, out.decisions) || !records(bytes, out.followed)) return std::nullopt;
   in.remove_prefix(in.size() - bytes.left());
   out.snapshot = std::move(snapshot);
   return out;
+}
+
+bool Decoder::records(ByteReader& bytes, std::vector<model::DecisionRecord>& out) {
+  for (std::uint64_t left = bytes.count(); left > 0; --left) {
+    if (!whole(bytes, [&](auto words) { words.decision(out.emplace_back()); })) return false;
+  }
+  return bytes.good();
 }
 
 bool Decoder::names(ByteReader& bytes) {

@@ -57,12 +57,11 @@ void Encoder::row(ByteWriter& bytes, Words& before, const Fill& fill) {
   before.swap(scratch_);
 }
 
-void Encoder::encode(const model::Snapshot& snapshot, std::span<const model::Event> events,
-                     std::span<const model::DecisionRecord> decisions, bool tick, bool paused,
-                     std::string& out) {
+void Encoder::encode(const Moment& moment, std::string& out) {
+  const model::Snapshot& snapshot = moment.snapshot;
   std::string body;
   ByteWriter bytes(body);
-  bytes.number(flags_of(tick, paused, snapshot.root.has_value()));
+  bytes.number(flags_of(moment.tick, moment.paused, snapshot.root.has_value()));
   const std::int64_t wall = snapshot.wall.time_since_epoch().count(), boot = snapshot.boot.since_boot.count();
   bytes.change(std::exchange(wall_, wall), wall);
   bytes.change(std::exchange(boot_, boot), boot);
@@ -73,10 +72,10 @@ void Encoder::encode(const model::Snapshot& snapshot, std::span<const model::Eve
       [&](auto words) { words.ar.list(snapshot.probes, [&](auto& one) { words.probe_state(one); }); });
   list(snapshot, bytes);
   samples(snapshot, bytes);
-  bytes.number(events.size());
-  for (const model::Event& one : events) event(one, bytes);
-  bytes.number(decisions.size());
-  for (const model::DecisionRecord& one : decisions) whole(bytes, [&](auto words) { words.decision(one); });
+  bytes.number(moment.events.size());
+  for (const model::Event& one : moment.events) event(one, bytes);
+  records(moment.decisions, bytes);
+  records(moment.followed, bytes);
 
   // What the body is written with comes before it; refs have texts of their own.
   std::string refs;
@@ -88,6 +87,11 @@ void Encoder::encode(const model::Snapshot& snapshot, std::span<const model::Eve
   head.number(strings_.all().size() - strings_told_);
   for (; strings_told_ < strings_.all().size(); ++strings_told_) head.text(strings_.all()[strings_told_]);
   out.append(refs).append(body);
+}
+
+void Encoder::records(std::span<const model::DecisionRecord> records, ByteWriter& bytes) {
+  bytes.number(records.size());
+  for (const model::DecisionRecord& one : records) whole(bytes, [&](auto words) { words.decision(one); });
 }
 
 // A ref that changes is another one: they are shared, and are never changed in place.

@@ -41,8 +41,8 @@ void Recorder::begin_segment(WallTime now) {
   block_.segment_begins = now;
 }
 
-void Recorder::note(const model::Snapshot& snapshot, std::span<const model::Event> events,
-                    std::span<const model::DecisionRecord> decisions, bool tick, bool paused) {
+void Recorder::note(const Moment& moment) {
+  const model::Snapshot& snapshot = moment.snapshot;
   bool broken = false;
   {
     const std::lock_guard lock(mutex_);
@@ -59,7 +59,7 @@ void Recorder::note(const model::Snapshot& snapshot, std::span<const model::Even
     block_.first = snapshot.wall;
     block_begins_ = snapshot.boot;
   }
-  encoder_.encode(snapshot, events, decisions, tick, paused, block_.raw);
+  encoder_.encode(moment, block_.raw);
   ++block_.moments;
   block_.last = snapshot.wall;
   if (block_.raw.size() >= kMostBlock || snapshot.boot - block_begins_ >= options_.every) flush();

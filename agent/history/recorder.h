@@ -45,8 +45,7 @@ class Recorder {
   Recorder& operator=(const Recorder&) = delete;
 
   // On the loop's thread. Never waits for a disk.
-  void note(const model::Snapshot& snapshot, std::span<const model::Event> events,
-            std::span<const model::DecisionRecord> decisions, bool tick, bool paused);
+  void note(const Moment& moment);
   // Hands on what there is, as if its time were up.
   void flush();
   // From any thread.

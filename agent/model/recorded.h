@@ -16,6 +16,7 @@ struct Recorded {
   std::shared_ptr<const Snapshot> snapshot;
   std::vector<Event> events;              // since the moment before
   std::vector<DecisionRecord> decisions;  // taken at this moment
+  std::vector<DecisionRecord> followed;   // what came since of earlier ones: SIGKILL after a grace
   bool tick = false;                      // everything was sampled; else only what had an event
   bool paused = false;
 };

@@ -32,7 +32,7 @@ TEST(Codec, MomentsComeBackAsTheyWere) {
     if (i == 30) host.snapshot().containers[2].ref = container(998);
     const model::Snapshot& now = host.go_on(i % 3 == 0 ? 1 : 0.2);
     std::string bytes;
-    encoder.encode(now, {}, {}, i % 2 == 0, i % 5 == 0, bytes);
+    encoder.encode({.snapshot = now, .tick = i % 2 == 0, .paused = i % 5 == 0}, bytes);
     std::string_view left = bytes;
     const auto back = decoder.decode(left);
     ASSERT_TRUE(back) << i;
@@ -68,7 +68,10 @@ TEST(Codec, SoDoEventsAndDecisions) {
                                        .seen = {{"memory.usage", "1GiB"}},
                                        .breach_to_effect = Nanoseconds(5)};
   std::string bytes;
-  encoder.encode(now, events, std::vector{decision}, true, false, bytes);
+  const std::vector decisions{decision};
+  encoder.encode(
+      {.snapshot = now, .events = events, .decisions = decisions, .followed = decisions, .tick = true},
+      bytes);
   std::string_view left = bytes;
   const auto back = decoder.decode(left);
   ASSERT_TRUE(back);
@@ -88,6 +91,7 @@ TEST(Codec, SoDoEventsAndDecisions) {
   EXPECT_EQ(std::get<model::ContainerVanished>(back->events[1].what).last.memory.current,
             std::get<model::ContainerVanished>(events[1].what).last.memory.current);
   ASSERT_EQ(back->decisions.size(), 1U);
+  EXPECT_EQ(back->followed.size(), 1U);
   EXPECT_EQ(back->decisions[0].seen, decision.seen);
   EXPECT_EQ(back->decisions[0].after, "4096");
   EXPECT_EQ(back->decisions[0].breach_to_effect, Nanoseconds(5));
@@ -97,8 +101,8 @@ TEST(Codec, WhoDoesNothingTakesNothing) {
   Host host(1000);
   Encoder encoder;
   std::string first, second;
-  encoder.encode(host.go_on(), {}, {}, true, false, first);
-  encoder.encode(host.go_on(0), {}, {}, true, false, second);
+  encoder.encode({.snapshot = host.go_on(), .tick = true}, first);
+  encoder.encode({.snapshot = host.go_on(0), .tick = true}, second);
   EXPECT_LT(second.size(), 2000U);  // the host and the root
 }
 
@@ -107,7 +111,7 @@ TEST(Codec, HalfAMomentIsNone) {
   Host host(3);
   Encoder encoder;
   std::string bytes;
-  encoder.encode(host.go_on(), {}, {}, true, false, bytes);
+  encoder.encode({.snapshot = host.go_on(), .tick = true}, bytes);
   for (std::size_t size = 0; size < bytes.size(); ++size) {
     Decoder decoder;
     std::string_view half = std::string_view(bytes).substr(0, size);

@@ -32,7 +32,7 @@ class RecorderTest : public testing::Test {
   }
   void record(Recorder& into, int moments, double share = 0.3) {
     for (int i = 0; i < moments; ++i) {
-      into.note(host_.go_on(share), {}, {}, true, false);
+      into.note({.snapshot = host_.go_on(share), .tick = true});
       told_.push_back(words_of(host_.snapshot()));
     }
   }
