@@ -143,7 +143,8 @@ int main(int argc, char** argv) {
     }
   }
   std::uint64_t bytes = 0;
-  for (const auto& one : *plimsoll::history::segments_of(folder)) bytes += one.bytes;
+  const auto files = plimsoll::history::segments_of(folder);
+  for (std::size_t i = 0; files && i < files->size(); ++i) bytes += (*files)[i].bytes;
   const auto begun = std::chrono::steady_clock::now();
   auto reader = *plimsoll::history::Reader::open(folder, {}, plimsoll::WallTime::max());
   int moments = 0;

@@ -226,7 +226,8 @@ TEST_F(AgentVm, WhatWasRecordedIsShownAndExported) {
   run("--name past --memory 64m", "sleep 1000");
   ASSERT_TRUE(until([&] { return sh("top --once").text.find("past") != std::string::npos; }));
   const std::string id = inspect("past")["Id"];
-  ASSERT_TRUE(until([&] { return sh("export past").text.find("\"kind\":\"container\"") != std::string::npos; }));
+  ASSERT_TRUE(
+      until([&] { return sh("export past").text.find("\"kind\":\"container\"") != std::string::npos; }));
   const Answer lines = sh("export past");
   const json last = json::parse(lines.text.substr(lines.text.rfind('\n', lines.text.size() - 2) + 1));
   EXPECT_EQ(last["container"]["id"], id);
@@ -244,10 +245,11 @@ TEST_F(AgentVm, WhatWasRecordedIsShownAndExported) {
 // What a killed agent had recorded is there, and the next one goes on.
 TEST_F(AgentVm, HistoryOutlivesTheAgent) {
   run("--name kept", "sleep 1000");
-  ASSERT_TRUE(until([&] { return sh("export kept").text.find("\"kind\":\"container\"") != std::string::npos; }));
+  ASSERT_TRUE(
+      until([&] { return sh("export kept").text.find("\"kind\":\"container\"") != std::string::npos; }));
   const std::string before = sh("export kept").text;
   agent_.kill();
-  agent_.start();
+  start_agent();
   const std::string after = sh("export kept").text;
   EXPECT_EQ(after.substr(0, before.size()), before);
   ASSERT_TRUE(until([&] { return sh("export kept").text.size() > after.size(); }));

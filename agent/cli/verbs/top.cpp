@@ -101,8 +101,7 @@ Result<int> live(const Connection& agent, std::optional<WallTime> when) {
   while (true) {
     const TerminalSize size = terminal_size(STDOUT_FILENO).value_or(TerminalSize{});
     const TerminalSize inside{static_cast<unsigned short>(size.rows - 1), size.columns};
-    const std::string where =
-        when ? "   arrows 1 s, [ ] 1 min, { } 1 h" : "";
+    const std::string where = when ? "   arrows 1 s, [ ] 1 min, { } 1 h" : "";
     fmt::print("\033[H\033[J{}q quit, l load, c cpu, m memory, n name{}{}",
                render_top(state, inside, order, true), where, note);
     std::fflush(stdout);
