@@ -27,6 +27,12 @@ prometheus::Gauge& gauge(prometheus::Registry& registry, const char* name, const
   return prometheus::BuildGauge().Name(name).Help(help).Register(registry).Add(labels);
 }
 
+// To a total that somebody else counts.
+void raise_to(prometheus::Counter& counter, double total) {
+  const double more = total - counter.Value();
+  if (more > 0) counter.Increment(more);
+}
+
 }  // namespace
 
 struct OwnMetrics::Series {
@@ -37,6 +43,10 @@ struct OwnMetrics::Series {
       histogram(registry, "plimsoll_agent_scrape_duration_seconds", "Time to render a scrape.");
   prometheus::Counter& lost = counter(registry, "plimsoll_agent_lost_events_total",
                                       "Events that the kernel dropped before the agent read them.");
+  prometheus::Counter& history_bytes =
+      counter(registry, "plimsoll_history_written_bytes_total", "Bytes of history written to disk.");
+  prometheus::Counter& history_lost =
+      counter(registry, "plimsoll_history_lost_total", "Moments of history that could not be kept.");
   prometheus::Counter& cpu =
       counter(registry, "plimsoll_agent_cpu_seconds_total", "CPU time that the agent itself used.");
   prometheus::Gauge& memory = gauge(registry, "plimsoll_agent_memory_bytes", "Resident memory of the agent.");
@@ -57,13 +67,16 @@ void OwnMetrics::sampled(std::chrono::duration<double> took) {
   series_->last_sample = took.count();
 }
 void OwnMetrics::scraped(std::chrono::duration<double> took) { series_->scrape.Observe(took.count()); }
+void OwnMetrics::history(std::uint64_t bytes, std::uint64_t lost) {
+  raise_to(series_->history_bytes, static_cast<double>(bytes));
+  raise_to(series_->history_lost, static_cast<double>(lost));
+}
 void OwnMetrics::lost_events(double count) { series_->lost.Increment(count); }
 void OwnMetrics::watching(std::size_t containers) {
   series_->containers.Set(static_cast<double>(containers));
 }
 void OwnMetrics::cost(std::chrono::duration<double> cpu, Bytes memory) {
-  const double more = cpu.count() - series_->cpu.Value();
-  if (more > 0) series_->cpu.Increment(more);
+  raise_to(series_->cpu, cpu.count());
   series_->memory.Set(static_cast<double>(memory.value));
 }
 double OwnMetrics::last_sample_seconds() const { return series_->last_sample; }

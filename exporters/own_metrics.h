@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -16,7 +17,8 @@ class OwnMetrics {
 
   void sampled(std::chrono::duration<double> took);
   void scraped(std::chrono::duration<double> took);
-  void lost_events(double count);  // more since the last call
+  void lost_events(double count);                         // more since the last call
+  void history(std::uint64_t bytes, std::uint64_t lost);  // since the start: written, and moments not kept
   void watching(std::size_t containers);
   void cost(std::chrono::duration<double> cpu,
             Bytes memory);  // totals of this process: CPU time, resident memory

@@ -1,5 +1,6 @@
 #include "agent/base/rfc3339.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <ctime>
@@ -109,11 +110,37 @@ std::optional<WallTime> parse_rfc3339(std::string_view text) {
                   *fraction - *offset);
 }
 
+namespace {
+
+// "10m", "10m ago", "10 minutes ago", "an hour ago".
+std::optional<Nanoseconds> span_back(std::string_view text) {
+  constexpr std::string_view kAgo = " ago";
+  if (!text.ends_with(kAgo)) {
+    const auto span = parse_duration(text);
+    return span ? std::optional(*span) : std::nullopt;
+  }
+  text.remove_suffix(kAgo.size());
+  if (const auto span = parse_duration(text)) return *span;
+  const std::size_t space = text.find(' ');
+  if (space == std::string_view::npos) return std::nullopt;
+  const std::string_view count_text = text.substr(0, space);
+  std::string_view unit = text.substr(space + 1);
+  if (unit.size() > 1 && unit.ends_with('s')) unit.remove_suffix(1);
+  const auto count = count_text == "a" || count_text == "an" ? std::optional(1.0) : parse_number(count_text);
+  constexpr std::array<std::pair<std::string_view, long>, 5> kUnits = {
+      {{"second", 1}, {"minute", 60}, {"hour", 3600}, {"day", 86'400}, {"week", 604'800}}};
+  const auto known = std::ranges::find(kUnits, unit, [](const auto& one) { return one.first; });
+  if (!count || *count < 0 || *count > 1e6 || known == kUnits.end()) return std::nullopt;
+  return Nanoseconds(static_cast<std::int64_t>(*count * static_cast<double>(known->second) * 1e9));
+}
+
+}  // namespace
+
 Result<std::optional<WallTime>> parse_moment(const std::string& text, WallTime now) {
   if (text.empty() || text == "0") return std::optional<WallTime>();
   if (const auto moment = unix_moment(text)) return moment;
   if (const auto moment = parse_rfc3339(text)) return moment;
-  if (const auto before = parse_duration(text)) return std::optional(now - *before);
+  if (const auto before = span_back(text)) return std::optional(now - *before);
   return invalid("'" + text + "' is no time: expected RFC 3339, Unix seconds, or a span such as 10m");
 }
 

@@ -88,18 +88,23 @@ std::string line_of(const json& one, std::size_t name_width, std::size_t rest_wi
                      fit(last_decision(one), rest_width));
 }
 
+// What the agent itself takes; of a state that was recorded, when it was.
+std::string second_line(const json& state) {
+  if (state.contains("at")) return "recorded at " + day_text(state.value("at", "")) + "\n";
+  const json agent = state.value("agent", json::object());
+  return fmt::format("agent cpu {:.2f}%   memory {}   sample {:.1f} ms   policies {}   decisions {}\n",
+                     number(agent, "cpu_percent").value_or(0), bytes(number(agent, "memory")),
+                     number(agent, "sample_seconds").value_or(0) * 1000, agent.value("policies", 0),
+                     agent.value("decisions", std::int64_t{0}));
+}
+
 std::string head(const json& state) {
   const json host = state.value("host", json::object());
-  const json agent = state.value("agent", json::object());
-  return fmt::format(
-      "host  cpu {}/{} cores   memory {} of {} available   pressure c/m/i {}/{}/{}\n"
-      "agent cpu {:.2f}%   memory {}   sample {:.1f} ms   policies {}   decisions {}\n",
-      cores(number(host, "cpu_usage")), cores(number(host, "cpu_cores")),
-      bytes(number(host, "memory_available")), bytes(number(host, "memory_total")),
-      percent(number(host, "cpu_pressure")), percent(number(host, "memory_pressure")),
-      percent(number(host, "io_pressure")), number(agent, "cpu_percent").value_or(0),
-      bytes(number(agent, "memory")), number(agent, "sample_seconds").value_or(0) * 1000,
-      agent.value("policies", 0), agent.value("decisions", std::int64_t{0}));
+  return fmt::format("host  cpu {}/{} cores   memory {} of {} available   pressure c/m/i {}/{}/{}\n{}",
+                     cores(number(host, "cpu_usage")), cores(number(host, "cpu_cores")),
+                     bytes(number(host, "memory_available")), bytes(number(host, "memory_total")),
+                     percent(number(host, "cpu_pressure")), percent(number(host, "memory_pressure")),
+                     percent(number(host, "io_pressure")), second_line(state));
 }
 
 void sort(std::vector<json>& rows, TopOrder order) {

@@ -21,6 +21,7 @@ constexpr std::array kVerbs = {
     Verb{"inspect", "Show all that is known of a container or image", inspect},
     Verb{"stats", "Show containers' use of resources", stats},
     Verb{"top", "A live screen of every container against its limits", top},
+    Verb{"export", "Print what was recorded, as JSON lines", export_history},
     Verb{"events", "Follow what happens to containers", events},
     Verb{"images", "List images", images},
     Verb{"import", "Make an image from a tar archive of a root filesystem", import_image},

@@ -134,6 +134,12 @@ class Agent {
     PLIMSOLL_ASSIGN(audit_, enforce::AuditLog::open(config_.state + "/decisions.db"));
     if (!audit_->warning().empty()) log::warning(audit_->warning());
     PLIMSOLL_ASSIGN(ooms_, watch::OomLog::open(config_.state + "/ooms"));
+    if (config_.history_size.value > 0) {
+      PLIMSOLL_ASSIGN(history_, history::Recorder::open({.folder = history_folder(),
+                                                         .boot_id = host_.boot_id,
+                                                         .keep = config_.history_keep,
+                                                         .most_bytes = config_.history_size.value}));
+    }
     own_.emplace(*containers_);
     auto options = watch_options(host_, config_.host.proc);
     if (!config_.probes_off.contains("all")) PLIMSOLL_TRY(open_probes());
@@ -170,7 +176,8 @@ class Agent {
                     .disks = {.sysfs = config_.host.sys, .mountinfo = config_.host.proc + "/self/mountinfo"},
                     .boot_id = host_.boot_id,
                     .tick = config_.tick,
-                    .ooms = ooms_.get()}));
+                    .ooms = ooms_.get(),
+                    .history = history_.get()}));
     return {};
   }
 
@@ -202,6 +209,7 @@ class Agent {
                                 .engine = *engine_,
                                 .audit = *audit_,
                                 .ooms = *ooms_,
+                                .history = history_folder(),
                                 .metrics = metrics_,
                                 .host = host_,
                                 .label_keys = config_.label_keys,
@@ -216,6 +224,8 @@ class Agent {
     return {};
   }
 
+  std::string history_folder() const { return config_.state + "/history"; }
+
   const Config& config_;
   const model::HostFacts host_;
   SystemClock clock_;
@@ -226,6 +236,7 @@ class Agent {
   std::unique_ptr<container::Containers> containers_;
   std::unique_ptr<enforce::AuditLog> audit_;
   std::unique_ptr<watch::OomLog> ooms_;
+  std::unique_ptr<history::Recorder> history_;  // null: not wanted
   std::optional<OwnContainers> own_;
   std::unique_ptr<bpf::Probes> probes_;  // null: not wanted
   std::unique_ptr<watch::Watcher> watcher_;

@@ -14,12 +14,28 @@ Result<log::Format> parse_format(const std::string& text) {
 }
 
 // Entries of a BPF map: kernel memory on each CPU.
+constexpr Bytes kLeastHistory{1U << 20};
+
 Result<unsigned> parse_room(const std::string& flag, const std::string& text) {
   unsigned room = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), room);
   if (error != std::errc{} || end != text.data() + text.size() || room < 16 || room > 1'000'000)
     return invalid(flag + " '" + text + "': expected 16 to 1000000");
   return room;
+}
+
+Result<> parse_history(const std::string& keep, const std::string& size, Config& config) {
+  const auto duration = parse_duration(keep);
+  if (!duration) return invalid("--history-keep: " + duration.error().message());
+  if (*duration < std::chrono::minutes(1))
+    return invalid("--history-keep '" + keep + "': expected 1m or more");
+  const auto bytes = parse_bytes(size);
+  if (!bytes) return invalid("--history-size: " + bytes.error().message());
+  if (bytes->value != 0 && bytes->value < kLeastHistory.value)
+    return invalid("--history-size '" + size + "': expected 0, or 1MiB or more");
+  config.history_keep = *duration;
+  config.history_size = *bytes;
+  return {};
 }
 
 }  // namespace
@@ -31,6 +47,7 @@ Result<int> agent_verb(const cli::Connection& agent, const cli::Words& args) {
   std::vector<std::string> labels, no_probes, probes;
   std::string probe_containers = std::to_string(config.probe_containers);
   std::string probe_cells = std::to_string(config.probe_cells);
+  std::string history_keep = "7d", history_size = "1GiB";
   cli::Flags flags("agent [FLAGS]", "Run the agent in the foreground",
                    "plimsoll agent --policies /etc/plimsoll/policies --listen 127.0.0.1:9876");
   flags
@@ -51,6 +68,9 @@ Result<int> agent_verb(const cli::Connection& agent, const cli::Words& args) {
              "cgroups that the probes' maps have room for (" + probe_containers + ")")
       .value(0, "probe-cells", probe_cells, "COUNT",
              "pairs of a container and something else, such as whom it waited for (" + probe_cells + ")")
+      .value(0, "history-keep", history_keep, "DURATION", "what is recorded is kept so long (7d)")
+      .value(0, "history-size", history_size, "BYTES",
+             "and takes no more than this; 0: nothing is recorded (1GiB)")
       .value(0, "log-level", level, "LEVEL", "debug, info, warning or error (info)")
       .value(0, "log-format", format, "FORMAT", "text or json (text)");
   PLIMSOLL_ASSIGN(const auto words, flags.take(args, {.most = 0}, "no words"));
@@ -63,6 +83,7 @@ Result<int> agent_verb(const cli::Connection& agent, const cli::Words& args) {
   config.probes_on.insert(probes.begin(), probes.end());
   PLIMSOLL_ASSIGN(config.probe_containers, parse_room("--probe-containers", probe_containers));
   PLIMSOLL_ASSIGN(config.probe_cells, parse_room("--probe-cells", probe_cells));
+  PLIMSOLL_TRY(parse_history(history_keep, history_size, config));
   PLIMSOLL_ASSIGN(config.log_level, log::parse_level(level));
   PLIMSOLL_ASSIGN(config.log_format, parse_format(format));
   PLIMSOLL_ASSIGN(const Config whole, completed(std::move(config)));

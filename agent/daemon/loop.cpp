@@ -14,6 +14,7 @@
 
 #include "agent/base/json_text.h"
 #include "agent/daemon/post_mortem.h"
+#include "agent/daemon/status.h"
 
 namespace plimsoll::daemon {
 namespace {
@@ -31,13 +32,6 @@ Result<> add(const UniqueFd& epoll, int fd) {
   epoll_event event{.events = EPOLLIN, .data = {.fd = fd}};
   if (::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, fd, &event) != 0) return fail_errno("epoll_ctl");
   return {};
-}
-
-std::string sentence(const model::DecisionRecord& record) {
-  std::string text = record.policy + "/" + record.rule + " " + record.action;
-  if (!record.detail.empty()) text += " " + record.detail;
-  if (!record.after.empty()) text += " " + record.before + " -> " + record.after;
-  return text + ": " + record.outcome;
 }
 
 void log_decision(const model::DecisionRecord& record) {
@@ -185,6 +179,7 @@ Result<> Loop::wait(int signals) {
 void Loop::time_passed() {
   if (auto killed = parts_.executor.tick(); !killed.empty()) {
     for (const auto& one : killed) log_decision(one);
+    if (parts_.history != nullptr) followed_.insert(followed_.end(), killed.begin(), killed.end());
     record(std::move(killed));
   }
   const BootTime now = parts_.clock.boot();
@@ -208,11 +203,14 @@ void Loop::tick() {
   memory_history_.note(*snapshot);
   tick_before_ = std::exchange(last_tick_, snapshot);
   if (ticks_ % kTicksBetweenSaves == 0) forget_ended(*snapshot);
+  ticking_ = true;
   turn(std::move(snapshot));
+  ticking_ = false;
   log_warnings();
   if (++ticks_ % kTicksBetweenSaves != 0) return;
   save_totals();
   find_disks();
+  look_at_history();
 }
 
 void Loop::events() {
@@ -278,7 +276,10 @@ void Loop::turn(std::shared_ptr<const model::Snapshot> snapshot, std::span<const
 bool Loop::decide(const std::shared_ptr<const model::Snapshot>& snapshot,
                   std::span<const model::Event> happened) {
   const auto decisions = parts_.engine.evaluate(*snapshot, happened);
-  if (decisions.empty()) return false;
+  if (decisions.empty()) {
+    remember(*snapshot, happened, {});
+    return false;
+  }
   // Killed between an action and its record, the next agent must still know what was there before.
   if (std::ranges::any_of(decisions, needs_a_way_back)) save_engine();
   std::vector<model::DecisionRecord> records;
@@ -293,9 +294,34 @@ bool Loop::decide(const std::shared_ptr<const model::Snapshot>& snapshot,
   // say.
   for (const model::CgroupId id : touched) (void)parts_.watcher.refresh(id);
   (void)parts_.watcher.take_limit_changes();
+  remember(*snapshot, happened, records);
   record(std::move(records));
   save_engine();
   return true;
+}
+
+void Loop::remember(const model::Snapshot& snapshot, std::span<const model::Event> happened,
+                    std::span<const model::DecisionRecord> decided) {
+  if (parts_.history == nullptr) return;
+  parts_.history->note({.snapshot = snapshot,
+                        .events = happened,
+                        .decisions = decided,
+                        .followed = followed_,
+                        .tick = ticking_,
+                        .paused = paused_});
+  followed_.clear();
+}
+
+void Loop::look_at_history() {
+  if (parts_.history == nullptr) return;
+  const history::Recorder::Stats stats = parts_.history->stats();
+  parts_.metrics.history(stats.bytes, stats.lost);
+  if (stats.problem != history_problem_ && !stats.problem.empty())
+    log::warning("history is not recorded: " + stats.problem);
+  if (stats.problem.empty() && !history_problem_.empty())
+    log::warning("history is recorded again; moments lost: " + std::to_string(stats.lost - history_lost_));
+  if (stats.problem.empty()) history_lost_ = stats.lost;
+  history_problem_ = stats.problem;
 }
 
 void Loop::record(std::vector<model::DecisionRecord> records) {

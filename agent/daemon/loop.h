@@ -22,6 +22,7 @@
 #include "agent/daemon/policy_folder.h"
 #include "agent/enforce/audit_log.h"
 #include "agent/enforce/executor.h"
+#include "agent/history/recorder.h"
 #include "agent/kernel/block_device.h"
 #include "agent/watch/memory_history.h"
 #include "agent/watch/oom_log.h"
@@ -46,7 +47,8 @@ class Loop {
     kernel::DeviceRoots disks;
     std::string boot_id;
     Nanoseconds tick;
-    watch::OomLog* ooms = nullptr;  // null: post-mortems are not kept
+    watch::OomLog* ooms = nullptr;         // null: post-mortems are not kept
+    history::Recorder* history = nullptr;  // null: nothing is recorded
   };
 
   // Takes up what an earlier agent of this boot left in the audit log's state, and makes the first turn.
@@ -97,6 +99,10 @@ class Loop {
   bool decide(const std::shared_ptr<const model::Snapshot>& snapshot, std::span<const model::Event> happened);
   void record(std::vector<model::DecisionRecord> records);
   void record_ooms();
+  // What the policies were given at this moment, and what they decided.
+  void remember(const model::Snapshot& snapshot, std::span<const model::Event> happened,
+                std::span<const model::DecisionRecord> decided);
+  void look_at_history();
   void publish(std::shared_ptr<const model::Snapshot> snapshot);
   void forget_ended(const model::Snapshot& snapshot);  // last decisions of containers that are gone
   void save_engine();
@@ -113,6 +119,10 @@ class Loop {
   LimitTurns limit_turns_;
   watch::MemoryHistory memory_history_;
   bool stopping_ = false, paused_ = false;
+  bool ticking_ = false;                         // the turn is a tick's
+  std::vector<model::DecisionRecord> followed_;  // what came of earlier decisions since the last moment
+  std::uint64_t history_lost_ = 0;               // as last told
+  std::string history_problem_;                  // likewise
   std::uint64_t ticks_ = 0, told_lost_ = 0;
   std::shared_ptr<const model::Snapshot> last_tick_, tick_before_;
   std::shared_ptr<const std::map<std::string, LastDecision>> last_decisions_ =

@@ -75,6 +75,7 @@ void Pages::add_to(api::Router& router) {
   router.add("GET", "/plimsoll/v1/ooms/{id}", [this](api::Exchange& exchange) { oom(exchange); }, open);
   router.add("GET", "/plimsoll/v1/policies", [this](api::Exchange& exchange) { policies(exchange); }, open);
   router.add("GET", "/plimsoll/v1/health", [this](api::Exchange& exchange) { health(exchange); }, open);
+  router.add("GET", "/plimsoll/v1/history", [this](api::Exchange& exchange) { history(exchange); });
   router.add("GET", "/plimsoll/v1/policies/explain/{name...}",
              [this](api::Exchange& exchange) { explain(exchange); });
   router.add("POST", "/plimsoll/v1/pause", [this](api::Exchange& exchange) { pause(exchange); });
@@ -112,6 +113,7 @@ void Pages::metrics(api::Exchange& exchange) {
 }
 
 void Pages::containers(api::Exchange& exchange) const {
+  if (const std::string at = exchange.request().value("at"); !at.empty()) return containers_at(exchange, at);
   const auto counts = parts_.audit.counts();
   if (!counts) return exchange.reply_error(counts.error());
   const kernel::OwnUse use = kernel::own_use(parts_.proc);

@@ -1,6 +1,7 @@
 // The agent's own pages: /metrics, and what the command line and the web page ask.
 //   GET  /metrics                                 Prometheus text, gzip where asked for
-//   GET  /plimsoll/v1/containers                  see status.h
+//   GET  /plimsoll/v1/containers?at               see status.h; as it was then
+//   GET  /plimsoll/v1/history?from&to&container   NDJSON of what was recorded: history_json.h
 //   GET  /plimsoll/v1/decisions?limit&since&container&policy&follow   an array; NDJSON where following
 //   GET  /plimsoll/v1/ooms?limit&container        OOM kills, oldest first; see post_mortem.h
 //   GET  /plimsoll/v1/ooms/ID                     one of them, with all that is known
@@ -8,7 +9,7 @@
 //   GET  /plimsoll/v1/policies/explain/NAME       what holds for one container, and why
 //   POST /plimsoll/v1/pause?paused=BOOL           stops all enforcement, or lets it go on
 //   GET  /plimsoll/v1/health                      {"healthy": BOOL, ...}; 503 where the loop has stood still
-// All GETs but explain are public.
+// All GETs but explain, history and what has `at` or `follow` are public.
 #pragma once
 
 #include "agent/api/router.h"
@@ -30,6 +31,7 @@ class Pages {
     const policies::Engine& engine;  // read on the loop's thread only
     const enforce::AuditLog& audit;
     const watch::OomLog& ooms;
+    std::string history;  // the folder that it is recorded in
     exporters::OwnMetrics& metrics;
     model::HostFacts host;
     std::set<std::string> label_keys;
@@ -44,6 +46,8 @@ class Pages {
  private:
   void metrics(api::Exchange& exchange);
   void containers(api::Exchange& exchange) const;
+  void containers_at(api::Exchange& exchange, const std::string& when) const;
+  void history(api::Exchange& exchange) const;
   void decisions(api::Exchange& exchange) const;
   void follow(api::Exchange& exchange, enforce::DecisionFilter filter) const;
   void ooms(api::Exchange& exchange) const;

@@ -58,21 +58,21 @@ Result<int> check(const cli::Words& args) {
       .value(0, "format", format, "FORMAT", "text or json (text)");
   PLIMSOLL_ASSIGN(const auto names, flags.take(args, {.least = 1}, "at least one file or folder"));
   if (!names) return 0;
-  PLIMSOLL_ASSIGN(const bool json, wants_json(format));
+  PLIMSOLL_ASSIGN(const bool as_json, wants_json(format));
   const auto files = read_files(*names);
   if (!files) {
     fmt::print(stderr, "plimsoll policy check: {}\n", files.error().message());
     return kUnreadable;
   }
   const policies::LoadOutcome outcome = policies::load_texts(*files);
-  fmt::print("{}", json ? policies::check_json(outcome) + "\n" : policies::check_text(outcome));
+  fmt::print("{}", as_json ? policies::check_json(outcome) + "\n" : policies::check_text(outcome));
   return policies::check_status(outcome, strict);
 }
 
 // Prints what the agent says at `target`, in its own words.
 Result<int> show(const cli::Connection& agent, std::string target, const std::string& format) {
-  PLIMSOLL_ASSIGN(const bool json, wants_json(format));
-  if (!json) target += "?format=text";
+  PLIMSOLL_ASSIGN(const bool as_json, wants_json(format));
+  if (!as_json) target += "?format=text";
   PLIMSOLL_ASSIGN(const auto stream, agent.open("GET", target));
   std::array<char, 16384> chunk{};
   while (true) {

@@ -83,6 +83,13 @@ json host_json(const View& view) {
 
 }  // namespace
 
+std::string sentence(const model::DecisionRecord& record) {
+  std::string text = record.policy + "/" + record.rule + " " + record.action;
+  if (!record.detail.empty()) text += " " + record.detail;
+  if (!record.after.empty()) text += " " + record.before + " -> " + record.after;
+  return text + ": " + record.outcome;
+}
+
 json containers_json(const View& view, const OwnCost& own) {
   std::unordered_map<model::CgroupId, const model::Sample*> before;
   if (view.previous) {

@@ -16,6 +16,9 @@ struct OwnCost {
   std::uint64_t decisions = 0;  // ever
 };
 
+// "leaky/squeeze set memory.high max -> 127504384: done".
+std::string sentence(const model::DecisionRecord& record);
+
 // {"host": {cpu_usage, cpu_cores, memory_available, memory_total, {cpu,memory,io}_pressure}, "agent": {...},
 // "containers": [{id, cgroup, name, image, runtime, cpu_usage, cpu_limit, throttled_percent, memory_usage,
 // memory_working_set, memory_limit, {cpu,memory,io}_pressure, oom_kills, restarts, last_decision}]}.

@@ -15,3 +15,7 @@ add_dependencies(bench_agent plimsoll-runtime)
 
 plimsoll_bench(reaction plimsoll_daemon nlohmann_json::nlohmann_json)
 add_dependencies(bench_reaction plimsoll-runtime)
+
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
+plimsoll_bench(history plimsoll_daemon PkgConfig::ZSTD)

@@ -221,6 +221,40 @@ TEST_F(WholeAgentVm, ScrapeIsCleanAndGzippedWhenAsked) {
   EXPECT_EQ(ask("/plimsoll/v1/decisions?follow=1", GuestAgent::kListen).status, 501);
 }
 
+// The state of a moment that has passed, and a line for each of its containers.
+TEST_F(AgentVm, WhatWasRecordedIsShownAndExported) {
+  run("--name past --memory 64m", "sleep 1000");
+  ASSERT_TRUE(until([&] { return sh("top --once").text.find("past") != std::string::npos; }));
+  const std::string id = inspect("past")["Id"];
+  ASSERT_TRUE(
+      until([&] { return sh("export past").text.find("\"kind\":\"container\"") != std::string::npos; }));
+  const Answer lines = sh("export past");
+  const json last = json::parse(lines.text.substr(lines.text.rfind('\n', lines.text.size() - 2) + 1));
+  EXPECT_EQ(last["container"]["id"], id);
+  ASSERT_EQ(sh("rm -f past").status, 0);
+  ASSERT_TRUE(until([&] { return sh("top --once").text.find("past") == std::string::npos; }));
+  const Answer then = sh("top --once --at '" + last["when"].get<std::string>() + "'");
+  EXPECT_NE(then.text.find("past"), std::string::npos) << then.text;
+  EXPECT_NE(then.text.find("64MiB"), std::string::npos) << then.text;
+  EXPECT_NE(then.text.find("recorded at "), std::string::npos) << then.text;
+  const Answer never = sh("top --once --at '1000 weeks ago'");
+  EXPECT_EQ(never.status, 1);
+  EXPECT_NE(never.text.find("nothing was recorded until then"), std::string::npos) << never.text;
+}
+
+// What a killed agent had recorded is there, and the next one goes on.
+TEST_F(AgentVm, HistoryOutlivesTheAgent) {
+  run("--name kept", "sleep 1000");
+  ASSERT_TRUE(
+      until([&] { return sh("export kept").text.find("\"kind\":\"container\"") != std::string::npos; }));
+  const std::string before = sh("export kept").text;
+  agent_.kill();
+  start_agent();
+  const std::string after = sh("export kept").text;
+  EXPECT_EQ(after.substr(0, before.size()), before);
+  ASSERT_TRUE(until([&] { return sh("export kept").text.size() > after.size(); }));
+}
+
 TEST_F(AgentVm, ASecondAgentOnTheSameStateLeaves) {
   const Answer second = sh("agent --run /run/other --listen ''");
   EXPECT_EQ(second.status, 1);

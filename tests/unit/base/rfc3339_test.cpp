@@ -28,6 +28,13 @@ TEST(Moment, IsSecondsTextOrASpan) {
   EXPECT_EQ(**parse_moment("5.25", now), WallTime(5250ms));
   EXPECT_EQ(**parse_moment("7.000000001", now), WallTime(7s + 1ns));
   EXPECT_EQ(**parse_moment("10m", now), WallTime(400s));
+  EXPECT_EQ(**parse_moment("10m ago", now), WallTime(400s));
+  EXPECT_EQ(**parse_moment("10 minutes ago", now), WallTime(400s));
+  EXPECT_EQ(**parse_moment("a minute ago", now), WallTime(940s));
+  EXPECT_EQ(**parse_moment("1.5 seconds ago", now), WallTime(998'500ms));
+  for (const char* wrong :
+       {"ago", " ago", "10 ago", "ten minutes ago", "10 fortnights ago", "-1 minutes ago"})
+    EXPECT_FALSE(parse_moment(wrong, now)) << wrong;
   EXPECT_EQ(format_rfc3339(**parse_moment("2026-11-24T08:00:00.5Z", now)), "2026-11-24T08:00:00.500000000Z");
   EXPECT_FALSE(parse_moment("", now)->has_value());
   EXPECT_FALSE(parse_moment("0", now)->has_value());

@@ -236,6 +236,17 @@ TEST(TopScreen, BarsAgainstTheLimit) {
                 "top-100-columns-colours.txt");
   expect_golden(cli::render_top(screen(), {.rows = 7, .columns = 160}, cli::TopOrder::kMemory, false),
                 "top-7-rows.txt");
+  json recorded = screen();
+  recorded.erase("agent");
+  recorded["at"] = "2026-11-27T14:03:05.5Z";
+  agent.answer("GET /plimsoll/v1/containers", recorded);
+  EXPECT_NE(
+      say(agent, "top", {"--once", "--at", "2026-11-27T14:03:06Z"}).out.find("\nrecorded at 2026-11-27 "),
+      std::string::npos);
+  EXPECT_EQ(say(agent, "top", {"--at", "noon"}).err,
+            "--at: 'noon' is no time: expected RFC 3339, Unix seconds, or a span such as 10m\n");
+  EXPECT_EQ(say(agent, "top", {"--at", "10m", "web"}).err,
+            "--at: of all containers, not of one's processes\n");
   agent.answer("GET /containers/web/top",
                {{"Titles", {"UID", "PID", "PPID", "CMD"}}, {"Processes", {{"0", "812", "790", "httpd -f"}}}});
   EXPECT_EQ(say(agent, "top", {"web"}).out, "UID   PID   PPID   CMD\n0     812   790    httpd -f\n");

@@ -31,12 +31,13 @@ const std::vector<Room> kRooms = {
     {"agent/container", {"agent/image", "agent/shim/protocol.h"}},
     {"bpf", {"agent/model"}},
     {"agent/watch", {"agent/kernel", "bpf"}},
+    {"agent/history", {"agent/kernel"}},
     {"policies", {"agent/model"}},
     {"agent/enforce", {"agent/kernel"}},
     {"exporters", {"agent/model"}},
     {"agent/api", {"agent/container", "agent/watch", "policies", "exporters"}},
     {"agent/cli", {"agent/api"}},
-    {"agent/daemon", {"agent/cli", "agent/enforce", "agent/shim"}},
+    {"agent/daemon", {"agent/cli", "agent/enforce", "agent/history", "agent/shim"}},
 };
 
 struct ThirdParty {
@@ -49,7 +50,8 @@ const std::vector<ThirdParty> kThirdParties = {
     {"yaml-cpp/", {"policies/"}},        {"prometheus/", {"exporters/"}},
     {"archive", {"agent/image/"}},       {"seccomp.h", {"agent/launch/"}},
     {"sqlite3.h", {"agent/enforce/"}},   {"bpf/libbpf", {"bpf/"}},
-    {"openssl/", {"agent/image/"}},      {"zlib.h", {"exporters/", "agent/image/"}},
+    {"openssl/", {"agent/image/"}},      {"zlib.h", {"exporters/", "agent/history/", "agent/image/"}},
+    {"zstd.h", {"agent/history/"}},
 };
 
 const Room* room_of(const std::string& file) {

@@ -1,0 +1,2 @@
+plimsoll_unit_test(history THREADS LINK plimsoll_history)
+plimsoll_fuzz_target(history plimsoll_history)
