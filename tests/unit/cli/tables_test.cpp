@@ -240,6 +240,7 @@ TEST(TopScreen, BarsAgainstTheLimit) {
   recorded.erase("agent");
   recorded["at"] = "2026-11-27T14:03:05.5Z";
   agent.answer("GET /plimsoll/v1/containers", recorded);
+  say(agent, "top", {"--once"});  // takes the first answer
   EXPECT_NE(
       say(agent, "top", {"--once", "--at", "2026-11-27T14:03:06Z"}).out.find("\nrecorded at 2026-11-27 "),
       std::string::npos);
