@@ -13,6 +13,7 @@
 #include "policies/expression.h"
 #include "policies/field.h"
 #include "policies/glob.h"
+#include "policies/host_facts.h"
 
 namespace plimsoll::policies {
 
@@ -104,10 +105,11 @@ struct LoadOutcome {
 struct PolicyFile {
   std::string name, text;
 };
-LoadOutcome load_texts(const std::vector<PolicyFile>& files);
+// With `host`, limits that this machine cannot hold are errors; without, the files are for any machine.
+LoadOutcome load_texts(const std::vector<PolicyFile>& files, const std::optional<HostFacts>& host = {});
 // All *.yaml and *.yml of the folder, by name. kSystem: unreadable.
 Result<std::vector<PolicyFile>> read_folder(const std::string& folder);
 // The policies of a folder; one that is not there holds none. kSystem: unreadable.
-Result<LoadOutcome> load_folder(const std::string& folder);
+Result<LoadOutcome> load_folder(const std::string& folder, const std::optional<HostFacts>& host = {});
 
 }  // namespace plimsoll::policies

@@ -5,6 +5,7 @@
 
 #include "agent/base/signal_name.h"
 #include "policies/map_reader.h"
+#include "policies/notify_template.h"
 #include "policies/spelling.h"
 
 namespace plimsoll::policies {
@@ -155,18 +156,20 @@ void parse_step(const YamlNode& node, const ParseContext& context, std::vector<S
   if (name == "kill") return parse_kill(value, context, steps);
   if (name == "thaw") return void(steps.emplace_back(ThawStep{}));
   if (name == "freeze") {
-    if (const auto duration = parse_duration_node(value, "freeze", context))
+    if (const auto duration = parse_positive_duration(value, "freeze", context))
       steps.emplace_back(FreezeStep{*duration, node.keys[0].place});
     return;
   }
   if (name == "wait") {
-    if (const auto duration = parse_duration_node(value, "wait", context))
+    if (const auto duration = parse_positive_duration(value, "wait", context))
       steps.emplace_back(WaitStep{*duration});
     return;
   }
   if (name == "notify") {
-    if (value.kind == Kind::kScalar && !value.text.empty())
+    if (value.kind == Kind::kScalar && !value.text.empty()) {
+      check_template(value, context);
       return void(steps.emplace_back(NotifyStep{value.text}));
+    }
     return context.out.error(value.place, "notify: expected a text");
   }
   context.out.error(node.keys[0].place, "unknown action " + policies::quoted(name) +
@@ -212,6 +215,8 @@ Selector parse_selector(const YamlNode& node, const std::string& what, const Par
   if (const YamlNode* labels = reader.find("labels")) {
     if (labels->kind != Kind::kMap)
       context.out.error(labels->place, what + ".labels: expected a map of key: value");
+    if (labels->kind == Kind::kMap && labels->keys.empty())
+      context.out.error(labels->place, what + ".labels: an empty map selects nothing");
     for (std::size_t i = 0; i < labels->keys.size(); ++i) {
       select.labels[labels->keys[i].text] =
           parse_globs(labels->items[i], what + ".labels." + labels->keys[i].text, Glob::Kind::kText, context);
@@ -229,6 +234,8 @@ Selector parse_selector(const YamlNode& node, const std::string& what, const Par
     static constexpr std::array<std::string_view, 6> kRuntimes = {"plimsoll",   "docker", "podman",
                                                                   "containerd", "crio",   "systemd"};
     const std::vector<YamlNode> single = {*runtimes};
+    if (runtimes->kind == Kind::kList && runtimes->items.empty())
+      context.out.error(runtimes->place, what + ".runtimes: an empty list selects nothing");
     for (const YamlNode& one : runtimes->kind == Kind::kList ? runtimes->items : single) {
       const auto runtime = model::runtime_from(one.text);
       if (runtime && *runtime != model::Runtime::kOther) {
@@ -254,61 +261,6 @@ Selector parse_selector(const YamlNode& node, const std::string& what, const Par
         node.place,
         what + ": selects nothing, expected labels, names, images, cgroups, runtimes or namespaces");
   return select;
-}
-
-std::optional<Nanoseconds> parse_duration_node(const YamlNode& node, const std::string& what,
-                                               const ParseContext& context) {
-  if (node.kind == Kind::kScalar) {
-    if (const auto duration = parse_duration(node.text)) return *duration;
-  }
-  context.out.error(node.place, what + ": expected a duration such as 10s, got " +
-                                    (node.kind == Kind::kScalar ? policies::quoted(node.text)
-                                                                : std::string(kind_name(node.kind))));
-  return std::nullopt;
-}
-
-std::optional<Expression> parse_condition(const YamlNode& node, const std::string& what,
-                                          const ParseContext& context) {
-  if (node.kind != Kind::kScalar) {
-    context.out.error(node.place, what + ": expected a condition, got " + std::string(kind_name(node.kind)));
-    return std::nullopt;
-  }
-  auto condition = Expression::condition(node.text, {.host_only = context.host});
-  if (condition) return std::move(*condition);
-  context.out.error(place_in_scalar(context.source, node, condition.error().at),
-                    what + ": " + condition.error().message);
-  return std::nullopt;
-}
-
-std::optional<std::string> parse_field_value(FieldId id, const YamlNode& node, const std::string& what,
-                                             const ParseContext& context) {
-  const FieldInfo& field = fields()[id];
-  const auto refuse = [&](const std::string& expected) {
-    context.out.error(node.place, what + ": expected " + expected + ", got " +
-                                      (node.kind == Kind::kScalar ? policies::quoted(node.text)
-                                                                  : std::string(kind_name(node.kind))));
-    return std::optional<std::string>();
-  };
-  if (field.kind == FieldKind::kFlag) {
-    if (node.text == "true") return "1";
-    if (node.text == "false") return "0";
-    return refuse("true or false");
-  }
-  if (field.kind == FieldKind::kCpuList) {
-    const bool good = node.kind == Kind::kScalar && !node.text.empty() &&
-                      node.text.find_first_not_of("0123456789,-") == std::string::npos;
-    return good ? std::optional(node.text) : refuse("a list of CPUs such as \"0-3\"");
-  }
-  if (field.may_be_max && node.text == "max") return field_max_text(field);
-  const Unit unit = unit_of(field);
-  const std::string wanted = std::string(describe(unit)) + " such as " + std::string(example(unit)) +
-                             (field.may_be_max ? ", or max" : "");
-  const auto quantity = node.kind == Kind::kScalar ? parse_quantity(node.text) : invalid("");
-  if (!quantity || !comparable(quantity->type, {unit, false, false})) return refuse(wanted);
-  if (quantity->value < field.least || quantity->value > field.most) {
-    return refuse("a value from " + format_number(field.least) + " to " + format_number(field.most));
-  }
-  return field_text(field, quantity->value);
 }
 
 }  // namespace plimsoll::policies

@@ -1,6 +1,11 @@
 #include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
 
 #include "policies/document.h"
+#include "policies/policy_files.h"
 
 namespace plimsoll::policies {
 namespace {
@@ -42,6 +47,50 @@ TEST(Loader, WarnsOfTies) {
   };
   EXPECT_NE(told(one("a", "5") + one("b", "6")).find("warning: policies"), std::string::npos);
   EXPECT_EQ(told(one("a", "5") + one("b", "5")), "");
+}
+
+TEST(Loader, WithoutAHostPoliciesAreForAnyMachine) {
+  const std::string text =
+      "apiVersion: plimsoll/v1\nkind: Policy\nmetadata: {name: a}\nspec: {select: {names: [x]}, limits: "
+      "{cpu: {max: 64, cpus: 0-63}}}\n";
+  EXPECT_EQ(told(text), "");
+  EXPECT_FALSE(load_texts({{"p.yaml", text}}, HostFacts{.cpus = 63, .last_cpu = 63}).good());
+  EXPECT_TRUE(load_texts({{"p.yaml", text}}, HostFacts{.cpus = 64, .last_cpu = 63}).good());
+}
+
+class PolicyFileTest : public testing::Test {
+ protected:
+  void SetUp() override { write("one"); }
+  void TearDown() override { std::filesystem::remove(name_); }
+  void write(const std::string& text) const { std::ofstream(name_) << text; }
+  const std::string name_ = testing::TempDir() + "plimsoll-policy-" + std::to_string(::getpid()) + ".yaml";
+};
+
+TEST_F(PolicyFileTest, AFileThatChangedOnceIsReadAgain) {
+  int readings = 0;
+  const auto text = read_policy_file(name_, [&] {
+    if (++readings == 1) write("another");
+  });
+  ASSERT_TRUE(text) << text.error().message();
+  EXPECT_EQ(*text, "another");
+  EXPECT_EQ(readings, 2);
+}
+
+TEST_F(PolicyFileTest, AFileThatNeverRestsIsRefused) {
+  std::string grows = "one";
+  const auto text = read_policy_file(name_, [&] { write(grows += "+"); });
+  ASSERT_FALSE(text);
+  EXPECT_EQ(text.error().message(),
+            "read policy " + name_ + ": it changes while it is read, expected a finished file");
+}
+
+TEST_F(PolicyFileTest, OneThatIsReplacedMeanwhileIsStillAWhole) {
+  const auto text = read_policy_file(name_, [&] {
+    std::ofstream(name_ + ".new") << "two";
+    std::filesystem::rename(name_ + ".new", name_);
+  });
+  ASSERT_TRUE(text) << text.error().message();
+  EXPECT_EQ(*text, "one");
 }
 
 TEST(Loader, HostileFilesEndInAnErrorNotInACrash) {
