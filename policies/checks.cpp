@@ -135,7 +135,7 @@ void check_limits(const std::vector<LimitValue>& limits, Diagnostics& out) {
   }
 }
 
-void check_sets(const Policy& policy, const HostFacts* host, Diagnostics& out) {
+void check_sets(const Policy& policy, const HostCpus* host, Diagnostics& out) {
   for (const Rule& rule : policy.rules) {
     for (const Step& step : rule.then) {
       const auto* set = std::get_if<SetStep>(&step);

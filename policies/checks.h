@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "policies/document.h"
-#include "policies/host_facts.h"
+#include "policies/host_cpus.h"
 
 namespace plimsoll::policies {
 
@@ -12,7 +12,7 @@ namespace plimsoll::policies {
 void check_limits(const std::vector<LimitValue>& limits, Diagnostics& out);
 // What rules `set`: numbers that the field cannot take, lines above memory.max, and "+10%" of nothing, which
 // would be refused each time the rule fires. `host` may be null.
-void check_sets(const Policy& policy, const HostFacts* host, Diagnostics& out);
+void check_sets(const Policy& policy, const HostCpus* host, Diagnostics& out);
 // Policies of one priority that set one field to different values and may select the same container.
 void warn_of_ties(const std::vector<Policy>& policies, std::vector<Diagnostic>& out);
 

@@ -4,11 +4,11 @@
 #include <string>
 #include <string_view>
 
-#include "policies/host_facts.h"
+#include "policies/host_cpus.h"
 
 namespace plimsoll::policies {
 
 // What was expected of such a list; empty where it is a good one. `host` may be null: any machine.
-std::string wanted_of_cpus(std::string_view list, const HostFacts* host);
+std::string wanted_of_cpus(std::string_view list, const HostCpus* host);
 
 }  // namespace plimsoll::policies

@@ -13,7 +13,7 @@
 #include "policies/expression.h"
 #include "policies/field.h"
 #include "policies/glob.h"
-#include "policies/host_facts.h"
+#include "policies/host_cpus.h"
 
 namespace plimsoll::policies {
 
@@ -106,10 +106,10 @@ struct PolicyFile {
   std::string name, text;
 };
 // With `host`, limits that this machine cannot hold are errors; without, the files are for any machine.
-LoadOutcome load_texts(const std::vector<PolicyFile>& files, const std::optional<HostFacts>& host = {});
+LoadOutcome load_texts(const std::vector<PolicyFile>& files, const std::optional<HostCpus>& host = {});
 // All *.yaml and *.yml of the folder, by name. kSystem: unreadable.
 Result<std::vector<PolicyFile>> read_folder(const std::string& folder);
 // The policies of a folder; one that is not there holds none. kSystem: unreadable.
-Result<LoadOutcome> load_folder(const std::string& folder, const std::optional<HostFacts>& host = {});
+Result<LoadOutcome> load_folder(const std::string& folder, const std::optional<HostCpus>& host = {});
 
 }  // namespace plimsoll::policies

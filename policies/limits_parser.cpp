@@ -32,7 +32,7 @@ std::string plain_device(const std::string& text) {
 
 void parse_device(const YamlNode& node, const ParseContext& context, std::vector<LimitValue>& limits) {
   static constexpr std::string_view kWhat = "spec.limits.io";
-  MapReader reader(node, std::string(kWhat), context.out);
+  MapReader reader(node, std::string(kWhat), context.out, MapId::kIo);
   const std::string device = reader.text("device");
   if (!names_device(device)) {
     context.out.error(reader.place_of("device"),
@@ -90,13 +90,14 @@ std::optional<std::string> share_of_max(const FieldInfo& field, double share, st
 }  // namespace
 
 void parse_limits(const YamlNode& node, const ParseContext& context, std::vector<LimitValue>& limits) {
-  MapReader groups(node, "spec.limits", context.out);
+  MapReader groups(node, "spec.limits", context.out, MapId::kLimits);
   std::optional<double> memory_max;
-  for (const std::string_view group : {"cpu", "memory", "pids"}) {
+  for (const MapId map : {MapId::kCpu, MapId::kMemory, MapId::kPids}) {
+    const std::string_view group = name_of(map);
     const YamlNode* found = groups.find(group);
     if (found == nullptr) continue;
     const std::string what = "spec.limits." + std::string(group);
-    MapReader reader(*found, what, context.out);
+    MapReader reader(*found, what, context.out, map);
     for (FieldId id = 0; id < fields().size(); ++id) {
       const std::string_view name = fields()[id].name;
       if (!name.starts_with(group) || name[group.size()] != '.') continue;

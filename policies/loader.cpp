@@ -19,7 +19,7 @@ namespace {
 using Kind = YamlNode::Kind;
 
 std::optional<Rule> parse_rule(const YamlNode& node, const ParseContext& context) {
-  MapReader reader(node, "a rule", context.out);
+  MapReader reader(node, "a rule", context.out, context.host ? MapId::kHostRule : MapId::kRule);
   const std::string name = reader.text("name");
   if (name.empty()) context.out.error(node.place, "a rule: 'name' is missing");
   const YamlNode* when = reader.require("when");
@@ -77,23 +77,23 @@ void parse_rules(const YamlNode& rules, const ParseContext& context, Policy& pol
     policy.rules.push_back(std::move(*rule));
   }
   check_unlimited(policy, conditions, context);
-  check_sets(policy, context.facts, context.out);
+  check_sets(policy, context.cpus, context.out);
   check_thaws(ladders, context);
 }
 
 void parse_spec(const YamlNode& node, const ParseContext& context, Policy& policy) {
-  MapReader reader(node, "spec", context.out);
+  MapReader reader(node, "spec", context.out, policy.host ? MapId::kHostSpec : MapId::kSpec);
   if (const YamlNode* priority = reader.find("priority")) {
     policy.priority = parse_priority(*priority, context);
   }
   if (const YamlNode* mode = reader.find("mode")) {
-    static constexpr std::array<std::string_view, 3> kModes = {"enforce", "audit", "off"};
-    const auto found = std::ranges::find(kModes, mode->text);
-    if (found == kModes.end()) {
+    const auto modes = mode_words();
+    const auto found = std::ranges::find(modes, mode->text);
+    if (found == modes.end()) {
       context.out.error(mode->place, "spec.mode: " + policies::quoted(mode->text) +
-                                         did_you_mean(mode->text, kModes) + ", expected " + one_of(kModes));
+                                         did_you_mean(mode->text, modes) + ", expected " + one_of(modes));
     } else {
-      policy.mode = static_cast<Mode>(found - kModes.begin());
+      policy.mode = static_cast<Mode>(found - modes.begin());
     }
   }
   if (!policy.host) {
@@ -111,7 +111,7 @@ void parse_spec(const YamlNode& node, const ParseContext& context, Policy& polic
   }
 }
 
-std::optional<Policy> parse_document(const YamlNode& node, std::string_view source, const HostFacts* host,
+std::optional<Policy> parse_document(const YamlNode& node, std::string_view source, const HostCpus* host,
                                      Diagnostics& out) {
   if (node.kind != Kind::kMap) {
     out.error(node.place, "a policy: expected a map with apiVersion, kind, metadata and spec, got " +
@@ -121,7 +121,7 @@ std::optional<Policy> parse_document(const YamlNode& node, std::string_view sour
   Policy policy;
   policy.file = out.file();
   policy.place = node.place;
-  MapReader reader(node, "a policy", out);
+  MapReader reader(node, "a policy", out, MapId::kPolicy);
   const std::string version = reader.text("apiVersion");
   if (version != "plimsoll/v1")
     out.error(reader.place_of("apiVersion"),
@@ -131,7 +131,7 @@ std::optional<Policy> parse_document(const YamlNode& node, std::string_view sour
     out.error(reader.place_of("kind"), "kind: expected Policy or HostPolicy, got " + policies::quoted(kind));
   policy.host = kind == "HostPolicy";
   if (const YamlNode* metadata = reader.require("metadata")) {
-    MapReader inside(*metadata, "metadata", out);
+    MapReader inside(*metadata, "metadata", out, MapId::kMetadata);
     policy.name = inside.text("name");
     policy.description = inside.text("description");
     inside.finish();
@@ -151,10 +151,7 @@ std::optional<Policy> parse_document(const YamlNode& node, std::string_view sour
 
 }  // namespace
 
-std::string_view to_string(Mode mode) {
-  static constexpr std::array<std::string_view, 3> kModeNames = {"enforce", "audit", "off"};
-  return kModeNames[static_cast<std::size_t>(mode)];
-}
+std::string_view to_string(Mode mode) { return mode_words()[static_cast<std::size_t>(mode)]; }
 
 std::vector<std::string> devices_of(const PolicySet& set) {
   std::set<std::string> devices;
@@ -166,7 +163,7 @@ std::vector<std::string> devices_of(const PolicySet& set) {
   return {devices.begin(), devices.end()};
 }
 
-LoadOutcome load_texts(const std::vector<PolicyFile>& files, const std::optional<HostFacts>& host) {
+LoadOutcome load_texts(const std::vector<PolicyFile>& files, const std::optional<HostCpus>& host) {
   LoadOutcome outcome;
   auto set = std::make_shared<PolicySet>();
   bool good = true;

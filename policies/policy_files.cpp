@@ -67,7 +67,7 @@ Result<std::vector<PolicyFile>> read_folder(const std::string& folder) {
   return files;
 }
 
-Result<LoadOutcome> load_folder(const std::string& folder, const std::optional<HostFacts>& host) {
+Result<LoadOutcome> load_folder(const std::string& folder, const std::optional<HostCpus>& host) {
   std::error_code code;
   if (!fs::exists(folder, code)) return load_texts({}, host);
   PLIMSOLL_ASSIGN(const auto files, read_folder(folder));

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "policies/expression_builder.h"
 
@@ -11,32 +10,9 @@ namespace {
 
 using Op = ExpressionBuilder::Op;
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr Interval kAnything{-kInfinity, kInfinity};
 // More alternatives than that are not reasoned about: conditions of people have a handful.
-constexpr std::size_t kMostWorlds = 128;
-
-// Infinity times 0 is 0 here: no value is infinite, it only has no known end.
-double times(double a, double b) { return a == 0 || b == 0 ? 0 : a * b; }
-
-Interval product_of(const Interval& a, const Interval& b) {
-  const double ends[] = {times(a.low, b.low), times(a.low, b.high), times(a.high, b.low),
-                         times(a.high, b.high)};
-  return {*std::ranges::min_element(ends), *std::ranges::max_element(ends)};
-}
-
-Interval meet(const Interval& a, const Interval& b) {
-  Interval out = a;
-  if (b.low > out.low || (b.low == out.low && b.low_open)) {
-    out.low = b.low;
-    out.low_open = b.low_open;
-  }
-  if (b.high < out.high || (b.high == out.high && b.high_open)) {
-    out.high = b.high;
-    out.high_open = b.high_open;
-  }
-  return out;
-}
+constexpr std::size_t kMostWorlds = 64;
+constexpr std::size_t kMostPairs = 1024;
 
 // Of a ratio whose second part may be 0: 0 >= 5 * 0 and 0 <= 3 * 0 both hold, so one end must be open.
 bool impossible(const Interval& interval, bool ratio) {
@@ -92,11 +68,6 @@ bool may_hold(Op op, const Interval& a, const Interval& b) {
   }
 }
 
-// Numbers that are too large for a double make ends that are no numbers.
-Interval sane(const Interval& interval) {
-  return std::isnan(interval.low) || std::isnan(interval.high) ? kAnything : interval;
-}
-
 class NoSignals final : public SignalSource {
  public:
   Reading value(SignalId signal) const override { return {0, Unknown::kNotThere, signal}; }
@@ -109,7 +80,7 @@ class NoSignals final : public SignalSource {
 
 Interval range_of(const SignalInfo& signal) {
   if (signal.name == "memory.growth") return kAnything;
-  return {0, signal.unit == Unit::kShare ? 1 : kInfinity};
+  return {0, signal.unit == Unit::kShare ? 1 : kInfinite};
 }
 
 std::optional<Reasoning::Linear> Reasoning::linear(std::uint16_t index) const {
@@ -170,18 +141,17 @@ Interval Reasoning::range(std::uint16_t index) const {
       break;
   }
   const Interval left = range(node.left);
-  if (node.op == Op::kNegate) return {-left.high, -left.low};
+  if (node.op == Op::kNegate) return minus(left);
   const Interval right = range(node.right);
   switch (node.op) {
     case Op::kAdd:
-      return sane({left.low + right.low, left.high + right.high});
+      return sum_of(left, right);
     case Op::kSubtract:
-      return sane({left.low - right.high, left.high - right.low});
+      return sum_of(left, minus(right));
     case Op::kMultiply:
-      return sane(product_of(left, right));
+      return product_of(left, right);
     default:
-      if (right.low > 0 || right.high < 0) return sane(product_of(left, {1 / right.high, 1 / right.low}));
-      return left.low >= 0 && right.low >= 0 ? Interval{0, kInfinity} : kAnything;
+      return quotient_of(left, right);
   }
 }
 
@@ -196,7 +166,7 @@ Reasoning::Worlds Reasoning::bounded(const Linear& one, Op op, double bound, con
     asked.low = bound;
     asked.low_open = op == Op::kGreater;
   }
-  const Interval found = meet(other != nullptr ? Interval{0, kInfinity} : one.range, asked);
+  const Interval found = meet(other != nullptr ? Interval{0, kInfinite} : one.range, asked);
   if (impossible(found, other != nullptr)) return {};
   return {{{{one.key, other != nullptr ? other->key : ""}, found}}};
 }
@@ -231,6 +201,7 @@ Reasoning::Worlds Reasoning::compared(const Expression::Node& node, bool positiv
 
 std::optional<Reasoning::Worlds> Reasoning::both(const Worlds& left, const Worlds& right,
                                                  std::string* clash) {
+  if (left.size() * right.size() > kMostPairs) return std::nullopt;
   Worlds out;
   for (const Facts& a : left) {
     for (const Facts& b : right) {

@@ -10,15 +10,10 @@
 #include <vector>
 
 #include "policies/expression.h"
+#include "policies/interval.h"
 
 namespace plimsoll::policies {
 
-// The values that a quantity may have.
-struct Interval {
-  double low, high;
-  bool low_open = false, high_open = false;  // without the end itself
-  bool empty() const { return low > high || (low == high && (low_open || high_open)); }
-};
 Interval range_of(const SignalInfo& signal);
 
 enum class Holds : std::uint8_t { kSometimes, kNever, kAlways };

@@ -67,7 +67,7 @@ std::optional<Step> parse_set_value(FieldId id, const YamlNode& node, const Pars
 }
 
 void parse_set(const YamlNode& node, const ParseContext& context, std::vector<Step>& steps) {
-  MapReader reader(node, "set", context.out);
+  MapReader reader(node, "set", context.out, MapId::kSet);
   const bool force = reader.flag("force").value_or(false);
   std::size_t found = 0;
   for (FieldId id = 0; id < fields().size(); ++id) {
@@ -87,7 +87,7 @@ void parse_set(const YamlNode& node, const ParseContext& context, std::vector<St
 
 void parse_kill(const YamlNode& node, const ParseContext& context, std::vector<Step>& steps) {
   KillStep step;
-  MapReader reader(node, "kill", context.out);
+  MapReader reader(node, "kill", context.out, context.host ? MapId::kHostKill : MapId::kKill);
   if (const std::string text = reader.text("signal"); !text.empty()) {
     if (const auto number = parse_signal(text)) {
       step.signal = *number;
@@ -108,7 +108,7 @@ void parse_kill(const YamlNode& node, const ParseContext& context, std::vector<S
         victim->place,
         "kill.victim: only a HostPolicy chooses a victim; a Policy kills the container it selected");
   } else if (victim != nullptr) {
-    MapReader inside(*victim, "kill.victim", context.out);
+    MapReader inside(*victim, "kill.victim", context.out, MapId::kVictim);
     if (const YamlNode* among = inside.require("among")) {
       step.among = parse_selector(*among, "kill.victim.among", context, true);
     }
@@ -127,7 +127,6 @@ void parse_kill(const YamlNode& node, const ParseContext& context, std::vector<S
   steps.emplace_back(std::move(step));
 }
 
-constexpr std::array<std::string_view, 6> kActions = {"set", "freeze", "thaw", "kill", "notify", "wait"};
 constexpr std::array<std::string_view, 3> kLater = {"reclaim", "stop", "restart"};
 
 void parse_step(const YamlNode& node, const ParseContext& context, std::vector<Step>& steps) {
@@ -141,13 +140,14 @@ void parse_step(const YamlNode& node, const ParseContext& context, std::vector<S
   }
   if (node.kind != Kind::kMap || node.keys.size() != 1) {
     return context.out.error(node.place,
-                             "an action: expected one of " + one_of(kActions) + " with its value");
+                             "an action: expected one of " + one_of(action_names()) + " with its value");
   }
   const std::string& name = node.keys[0].text;
   const YamlNode& value = node.items[0];
   if (std::ranges::find(kLater, name) != kLater.end()) {
-    return context.out.error(node.keys[0].place, "action " + policies::quoted(name) +
-                                                     " is not available yet, expected " + one_of(kActions));
+    return context.out.error(
+        node.keys[0].place,
+        "action " + policies::quoted(name) + " is not available yet, expected " + one_of(action_names()));
   }
   if (context.host && (name == "set" || name == "freeze" || name == "thaw")) {
     return context.out.error(node.keys[0].place, name + ": a HostPolicy may kill and notify only");
@@ -173,7 +173,8 @@ void parse_step(const YamlNode& node, const ParseContext& context, std::vector<S
     return context.out.error(value.place, "notify: expected a text");
   }
   context.out.error(node.keys[0].place, "unknown action " + policies::quoted(name) +
-                                            did_you_mean(name, kActions) + ", expected " + one_of(kActions));
+                                            did_you_mean(name, action_names()) + ", expected " +
+                                            one_of(action_names()));
 }
 
 std::vector<Glob> parse_globs(const YamlNode& node, const std::string& what, Glob::Kind kind,
@@ -211,7 +212,7 @@ std::vector<Step> parse_steps(const YamlNode& list, const ParseContext& context)
 Selector parse_selector(const YamlNode& node, const std::string& what, const ParseContext& context,
                         bool allow_except) {
   Selector select;
-  MapReader reader(node, what, context.out);
+  MapReader reader(node, what, context.out, allow_except ? MapId::kSelect : MapId::kExcept);
   if (const YamlNode* labels = reader.find("labels")) {
     if (labels->kind != Kind::kMap)
       context.out.error(labels->place, what + ".labels: expected a map of key: value");
@@ -231,8 +232,6 @@ Selector parse_selector(const YamlNode& node, const std::string& what, const Par
   globs("cgroups", Glob::Kind::kPath, select.cgroups);
   globs("namespaces", Glob::Kind::kText, select.namespaces);
   if (const YamlNode* runtimes = reader.find("runtimes")) {
-    static constexpr std::array<std::string_view, 6> kRuntimes = {"plimsoll",   "docker", "podman",
-                                                                  "containerd", "crio",   "systemd"};
     const std::vector<YamlNode> single = {*runtimes};
     if (runtimes->kind == Kind::kList && runtimes->items.empty())
       context.out.error(runtimes->place, what + ".runtimes: an empty list selects nothing");
@@ -242,8 +241,8 @@ Selector parse_selector(const YamlNode& node, const std::string& what, const Par
         select.runtimes.push_back(*runtime);
       } else {
         context.out.error(one.place, what + ".runtimes: unknown runtime " + policies::quoted(one.text) +
-                                         did_you_mean(one.text, kRuntimes) + ", expected " +
-                                         one_of(kRuntimes));
+                                         did_you_mean(one.text, runtime_words()) + ", expected " +
+                                         one_of(runtime_words()));
       }
     }
   }

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "policies/document.h"
-#include "policies/host_facts.h"
+#include "policies/host_cpus.h"
 #include "policies/yaml_tree.h"
 
 namespace plimsoll::policies {
@@ -14,8 +14,8 @@ namespace plimsoll::policies {
 struct ParseContext {
   std::string_view source;  // the file's text, for places inside scalars
   Diagnostics& out;
-  bool host = false;                 // HostPolicy
-  const HostFacts* facts = nullptr;  // null: for any machine
+  bool host = false;               // HostPolicy
+  const HostCpus* cpus = nullptr;  // null: for any machine
 };
 
 std::vector<Step> parse_steps(const YamlNode& list, const ParseContext& context);
@@ -31,6 +31,6 @@ std::optional<Expression> parse_condition(const YamlNode& node, const std::strin
 std::optional<std::string> parse_field_value(FieldId field, const YamlNode& node, const std::string& what,
                                              const ParseContext& context);
 // What was expected of a field's number; empty where it is good. `host` may be null.
-std::string wanted_of_number(const FieldInfo& field, double value, const HostFacts* host);
+std::string wanted_of_number(const FieldInfo& field, double value, const HostCpus* host);
 
 }  // namespace plimsoll::policies

@@ -20,13 +20,13 @@ std::string shown(const YamlNode& node) {
 
 }  // namespace
 
-std::string wanted_of_number(const FieldInfo& field, double value, const HostFacts* host) {
+std::string wanted_of_number(const FieldInfo& field, double value, const HostCpus* host) {
   if (value < field.least || value > field.most) {
     return "a value from " + format_number(field.least) + " to " + format_number(field.most);
   }
   if (field.kind == FieldKind::kCount && value != std::floor(value)) return "a whole number";
-  if (field.kind == FieldKind::kCores && host != nullptr && value > static_cast<double>(host->cpus)) {
-    return "at most the CPUs of this host, " + std::to_string(host->cpus);
+  if (field.kind == FieldKind::kCores && host != nullptr && value > static_cast<double>(host->online)) {
+    return "at most the CPUs of this host, " + std::to_string(host->online);
   }
   return "";
 }
@@ -74,7 +74,7 @@ std::optional<std::string> parse_field_value(FieldId id, const YamlNode& node, c
     return refuse("true or false");
   }
   if (field.kind == FieldKind::kCpuList) {
-    const std::string wanted = wanted_of_cpus(node.kind == Kind::kScalar ? node.text : "", context.facts);
+    const std::string wanted = wanted_of_cpus(node.kind == Kind::kScalar ? node.text : "", context.cpus);
     return wanted.empty() ? std::optional(node.text) : refuse(wanted);
   }
   if (field.may_be_max && node.text == "max") return field_max_text(field);
@@ -83,7 +83,7 @@ std::optional<std::string> parse_field_value(FieldId id, const YamlNode& node, c
                              (field.may_be_max ? ", or max" : "");
   const auto quantity = node.kind == Kind::kScalar ? parse_quantity(node.text) : invalid("");
   if (!quantity || !comparable(quantity->type, {unit, false, false})) return refuse(wanted);
-  if (const std::string problem = wanted_of_number(field, quantity->value, context.facts); !problem.empty()) {
+  if (const std::string problem = wanted_of_number(field, quantity->value, context.cpus); !problem.empty()) {
     return refuse(problem);
   }
   return field_text(field, quantity->value);

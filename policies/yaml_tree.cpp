@@ -25,10 +25,25 @@ YAML::Mark mark_of(Place place) {
   return mark;
 }
 
+// Whether a quoted scalar that begins at `offset` ends: yaml-cpp lets the end of the file close it, and a
+// file that was cut off would be taken.
+bool is_closed(std::string_view text, std::size_t offset) {
+  std::size_t at = offset + (text.starts_with("\xef\xbb\xbf") ? 3 : 0);
+  if (at >= text.size() || (text[at] != '"' && text[at] != '\'')) return true;
+  const char quote = text[at];
+  while (++at < text.size()) {
+    if (quote == '"' && text[at] == '\\')
+      ++at;
+    else if (text[at] == quote)
+      return true;
+  }
+  return false;
+}
+
 // Builds the tree bottom-up: open_ is the path from the document to the list or map being filled.
 class TreeBuilder final : public YAML::EventHandler {
  public:
-  explicit TreeBuilder(Diagnostics& out) : out_(out) {}
+  TreeBuilder(std::string_view text, Diagnostics& out) : text_(text), out_(out) {}
 
   void OnDocumentStart(const YAML::Mark& /*mark*/) override { root_ = {}; }
   void OnDocumentEnd() override {}
@@ -44,6 +59,9 @@ class TreeBuilder final : public YAML::EventHandler {
     YamlNode node = make(mark, anchor, YamlNode::Kind::kScalar);
     node.text = value;
     node.quoted = tag == "!";
+    if (node.quoted && !is_closed(text_, node.offset)) {
+      throw YAML::ParserException(mark, "the quote that begins here is never closed");
+    }
     add(std::move(node));
   }
   void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
@@ -119,6 +137,7 @@ class TreeBuilder final : public YAML::EventHandler {
     }
   }
 
+  std::string_view text_;
   Diagnostics& out_;
   YamlNode root_;
   std::vector<YamlNode> open_;
@@ -218,7 +237,7 @@ std::vector<YamlNode> parse_yaml(std::string_view text, Diagnostics& out) {
     std::istringstream in{std::string(text)};
     YAML::Parser parser(in);
     while (true) {
-      TreeBuilder builder(out);
+      TreeBuilder builder(text, out);
       if (!parser.HandleNextDocument(builder)) break;
       documents.push_back(builder.take());
       if (documents.size() > kMostNodes) break;

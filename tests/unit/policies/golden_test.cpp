@@ -24,7 +24,7 @@ std::string read(const fs::path& path) {
   return out.str();
 }
 
-constexpr HostFacts kHost{.cpus = 4, .last_cpu = 3};
+constexpr HostCpus kHost{.online = 4, .last = 3};
 
 std::vector<std::string> golden_files(bool good) {
   std::vector<std::string> names;

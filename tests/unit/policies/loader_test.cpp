@@ -54,8 +54,8 @@ TEST(Loader, WithoutAHostPoliciesAreForAnyMachine) {
       "apiVersion: plimsoll/v1\nkind: Policy\nmetadata: {name: a}\nspec: {select: {names: [x]}, limits: "
       "{cpu: {max: 64, cpus: 0-63}}}\n";
   EXPECT_EQ(told(text), "");
-  EXPECT_FALSE(load_texts({{"p.yaml", text}}, HostFacts{.cpus = 63, .last_cpu = 63}).good());
-  EXPECT_TRUE(load_texts({{"p.yaml", text}}, HostFacts{.cpus = 64, .last_cpu = 63}).good());
+  EXPECT_FALSE(load_texts({{"p.yaml", text}}, HostCpus{.online = 63, .last = 63}).good());
+  EXPECT_TRUE(load_texts({{"p.yaml", text}}, HostCpus{.online = 64, .last = 63}).good());
 }
 
 class PolicyFileTest : public testing::Test {
