@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+#include <random>
+
 namespace plimsoll::policies {
 namespace {
 
@@ -94,6 +97,89 @@ TEST(Reasoning, GivesUpWhereThereAreTooManyAlternatives) {
     text += " and (pids.count > " + n + " or cpu.usage > " + n + ")";
   }
   EXPECT_EQ(whole(text), Holds::kSometimes);
+}
+
+// Small numbers, so that comparisons meet, touch and miss each other.
+class Random {
+ public:
+  int below(int end) { return std::uniform_int_distribution(0, end - 1)(engine_); }
+  std::string condition(int depth) {
+    const int kind = depth == 0 ? 0 : below(6);
+    if (kind == 1) return "(" + condition(depth - 1) + " and " + condition(depth - 1) + ")";
+    if (kind == 2) return "(" + condition(depth - 1) + " or " + condition(depth - 1) + ")";
+    if (kind == 3) return "not (" + condition(depth - 1) + ")";
+    if (kind == 4) return "(" + condition(depth - 1) + " for 10s)";
+    return value() + pick({" < ", " <= ", " > ", " >= ", " == ", " != "}) + value();
+  }
+
+ private:
+  std::string pick(std::initializer_list<const char*> words) {
+    return *(words.begin() + below(static_cast<int>(words.size())));
+  }
+  std::string value() {
+    switch (below(5)) {
+      case 0:
+        return std::to_string(below(4)) + "B";
+      case 1:
+        return pick({"1", "2", "3"}) + " * " + pick({"memory.usage", "memory.max", "memory.swap"});
+      case 2:
+        return "memory.usage - " + pick({"1B", "memory.usage", "memory.max"});
+      case 3:
+        return pick({"memory.usage / 2", "-1 * memory.max", "-memory.usage"});
+      default:
+        return pick({"memory.usage", "memory.max", "memory.swap"});
+    }
+  }
+  std::mt19937 engine_{1};  // NOLINT: the same each time
+};
+
+class Memory final : public SignalSource {
+ public:
+  std::map<std::string_view, double> values;
+  Reading value(SignalId signal) const override {
+    return {values.at(signals()[signal].name), Unknown::kKnown, signal};
+  }
+  Reading window(Function, SignalId signal, Nanoseconds) const override { return value(signal); }
+};
+
+// A `for` has held for an age, or for no time at all.
+bool is_true(const Expression& condition, const SignalSource& source, bool held) {
+  const BootTime now{std::chrono::hours(1)};
+  std::vector<HoldTimer> timers(condition.timers());
+  for (HoldTimer& timer : timers) {
+    if (held) timer.since = BootTime{};
+  }
+  return condition.test(source, now, timers, nullptr) == Truth::kTrue;
+}
+
+TEST(Reasoning, NeverClaimsWhatAValueDisproves) {
+  Random random;
+  int never = 0, always = 0, followed = 0;
+  for (int round = 0; round < 3000; ++round) {
+    const Expression first = parsed(random.condition(3)), second = parsed(random.condition(2));
+    const Holds holds = Reasoning(first).whole();
+    const bool follows = Reasoning(second).follows_from(Reasoning(first));
+    never += holds == Holds::kNever;
+    always += holds == Holds::kAlways;
+    followed += follows && holds == Holds::kSometimes;
+    const bool timed = first.timers() > 0 || second.timers() > 0;
+    for (int sample = 0; sample < 60; ++sample) {
+      Memory memory;
+      for (const char* name : {"memory.usage", "memory.max", "memory.swap"})
+        memory.values[name] = random.below(9) / 2.0;
+      for (const bool held : {true, false}) {
+        const bool now = is_true(first, memory, held);
+        ASSERT_FALSE(now && holds == Holds::kNever) << first.text();
+        ASSERT_FALSE(!now && holds == Holds::kAlways && !timed) << first.text();
+        ASSERT_FALSE(now && follows && !timed && !is_true(second, memory, held))
+            << first.text() << " -> " << second.text();
+      }
+    }
+  }
+  // The claims that were tried: enough of each.
+  EXPECT_GT(never, 100);
+  EXPECT_GT(always, 100);
+  EXPECT_GT(followed, 100);
 }
 
 }  // namespace
