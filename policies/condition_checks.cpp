@@ -34,9 +34,9 @@ std::string reach(const std::vector<SignalId>& read) {
 bool check_comparisons(const Condition& one, const ParseContext& context) {
   bool told = false;
   for (const Reasoning::Comparison& part : Reasoning(one.expression).comparisons()) {
+    if (part.holds == Holds::kSometimes) continue;
     const std::string said = one.what + ": " + policies::quoted(part.text);
     const Place place = place_of(one, part.at, context);
-    if (part.holds == Holds::kSometimes) continue;
     told = true;
     const bool never = part.holds == Holds::kNever;
     if (part.signals.empty()) {

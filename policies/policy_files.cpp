@@ -14,7 +14,7 @@ namespace plimsoll::policies {
 namespace {
 
 namespace fs = std::filesystem;
-constexpr std::size_t kMostBytes = 1UL << 20;
+constexpr std::size_t kLargestFile = 1UL << 20;
 constexpr int kReadings = 3;
 
 bool same(const struct stat& a, const struct stat& b) {
@@ -30,7 +30,7 @@ Result<std::string> read_all(int fd, const std::string& name) {
     if (got < 0) return fail_errno("read policy " + name);
     if (got == 0) return text;
     text.append(part, static_cast<std::size_t>(got));
-    if (text.size() > kMostBytes) return invalid("read policy " + name + ": larger than 1 MiB");
+    if (text.size() > kLargestFile) return invalid("read policy " + name + ": larger than 1 MiB");
   }
 }
 

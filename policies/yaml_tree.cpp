@@ -12,7 +12,7 @@
 namespace plimsoll::policies {
 namespace {
 
-constexpr std::size_t kMostBytes = 1UL << 20;
+constexpr std::size_t kLargestText = 1UL << 20;
 constexpr const char* kNoAliases = "aliases (*name) are not taken: write the value where it is meant";
 constexpr std::size_t kMostDepth = 32;
 constexpr std::size_t kMostNodes = 100'000;
@@ -144,9 +144,9 @@ class TreeBuilder final : public YAML::EventHandler {
   std::size_t nodes_ = 0;
 };
 
-Place place_of_offset(std::string_view source, std::size_t offset) {
-  Place place{1, 1};
-  for (const char c : source.substr(0, offset)) {
+// Where one comes to from `place` behind `text`.
+Place behind(std::string_view text, Place place) {
+  for (const char c : text) {
     if (c == '\n') {
       ++place.line;
       place.column = 1;
@@ -222,13 +222,13 @@ const YamlNode* YamlNode::value_of(std::string_view key) const {
 }
 
 std::vector<YamlNode> parse_yaml(std::string_view text, Diagnostics& out) {
-  if (text.size() > kMostBytes) {
+  if (text.size() > kLargestText) {
     out.error({}, "larger than 1 MiB, which no policy file is");
     return {};
   }
   // yaml-cpp would read UTF-16 and 32 by their byte order marks, and then count other bytes than we do.
   if (const auto at = first_bad_byte(text); at < text.size()) {
-    out.error(place_of_offset(text, at),
+    out.error(behind(text.substr(0, at), {1, 1}),
               text[at] == '\0' ? "a NUL byte, expected UTF-8 text" : "not UTF-8 text");
     return {};
   }
@@ -274,6 +274,8 @@ Place place_in_scalar(std::string_view source, const YamlNode& scalar, std::size
   std::size_t at = scalar.offset;
   if (source.starts_with("\xef\xbb\xbf")) at += 3;
   if (at >= source.size()) return scalar.place;
+  const std::size_t start = at;
+  const auto here = [&] { return behind(source.substr(start, at - start), scalar.place); };
   if (scalar.quoted && (source[at] == '"' || source[at] == '\'')) {
     ++at;
   } else if (scalar.quoted && (source[at] == '|' || source[at] == '>')) {
@@ -282,15 +284,15 @@ Place place_in_scalar(std::string_view source, const YamlNode& scalar, std::size
   for (std::size_t i = 0; i < scalar.text.size() && at < source.size(); ++i) {
     const char c = scalar.text[i];
     if (is_space(c)) {
-      if (i == index) return place_of_offset(source, at);
+      if (i == index) return here();
       continue;
     }
     while (at < source.size() && is_space(source[at])) ++at;
     if (at >= source.size() || source[at] != c) return scalar.place;
-    if (i == index) return place_of_offset(source, at);
+    if (i == index) return here();
     ++at;
   }
-  return index >= scalar.text.size() && at <= source.size() ? place_of_offset(source, at) : scalar.place;
+  return index >= scalar.text.size() && at <= source.size() ? here() : scalar.place;
 }
 
 }  // namespace plimsoll::policies
