@@ -69,17 +69,22 @@ bool changes(const Rule& rule, std::string_view field) {
   });
 }
 
-// high, low and min against memory.max, where no rule changes that one.
-void check_below_max(const Policy& policy, const SetStep& set, Diagnostics& out) {
+std::optional<double> lasting_memory_max(const Policy& policy) {
+  const LimitValue* max = limit_of(policy.limits, "memory.max");
+  if (max == nullptr) return std::nullopt;
+  const auto changed = [](const Rule& rule) { return changes(rule, "memory.max"); };
+  if (std::ranges::any_of(policy.rules, changed)) return std::nullopt;
+  return number_of(fields()[max->field], max->text);
+}
+
+// high, low and min against memory.max: `most`, where it is known and no rule changes it.
+void check_below_max(const SetStep& set, std::optional<double> most, Diagnostics& out) {
   const FieldInfo& field = fields()[set.field];
   if (!set.value || std::ranges::find(kWithinMax, field.name) == kWithinMax.end()) return;
   const std::string what = "set." + std::string(field.name) + ": above memory.max, expected at most ";
   if (const auto share = multiple_of(*set.value, "memory.max"); share && *share > 1) {
     return out.error(set.place, what + "100% of it");
   }
-  if (std::ranges::any_of(policy.rules, [](const Rule& rule) { return changes(rule, "memory.max"); })) return;
-  const LimitValue* max = limit_of(policy.limits, "memory.max");
-  const auto most = max == nullptr ? std::nullopt : number_of(fields()[max->field], max->text);
   const auto value = constant_of_step(set);
   if (most && value && *value > *most) {
     out.error(set.place, what + format_quantity(*most, Unit::kBytes));
@@ -136,12 +141,13 @@ void check_limits(const std::vector<LimitValue>& limits, Diagnostics& out) {
 }
 
 void check_sets(const Policy& policy, const HostCpus* host, Diagnostics& out) {
+  const auto most = lasting_memory_max(policy);
   for (const Rule& rule : policy.rules) {
     for (const Step& step : rule.then) {
       const auto* set = std::get_if<SetStep>(&step);
       if (set == nullptr) continue;
       if (set->change) check_change(policy, *set, out);
-      check_below_max(policy, *set, out);
+      check_below_max(*set, most, out);
       const FieldInfo& field = fields()[set->field];
       const auto value = constant_of_step(*set);
       const std::string wanted = value ? wanted_of_number(field, *value, host) : "";

@@ -64,7 +64,7 @@ bool may_hold(Op op, const Interval& a, const Interval& b) {
     case Op::kEqual:
       return a.low <= b.high && b.low <= a.high;
     default:
-      return !(a.low == a.high && b.low == b.high && a.low == b.low);
+      return a.low != a.high || b.low != b.high || a.low != b.low;
   }
 }
 

@@ -107,6 +107,7 @@ class TreeBuilder final : public YAML::EventHandler {
     open_.pop_back();
     // Two equal keys: yaml-cpp would keep one of them in silence.
     std::vector<const YamlNode*> keys;
+    keys.reserve(done.keys.size());
     for (const YamlNode& key : done.keys) keys.push_back(&key);
     std::ranges::sort(keys, [](const YamlNode* a, const YamlNode* b) {
       return a->text != b->text ? a->text < b->text : a->place < b->place;
