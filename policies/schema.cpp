@@ -135,7 +135,7 @@ ordered_json shape_schema(const Key& key) {
     case Shape::kTemplate:
       return {{"type", kScalar}, {"minLength", 1}};
     case Shape::kNothing:
-      break;
+      return {{"type", "null"}};
   }
   return ordered_json::object();
 }

@@ -154,7 +154,11 @@ void parse_step(const YamlNode& node, const ParseContext& context, std::vector<S
   }
   if (name == "set") return parse_set(value, context, steps);
   if (name == "kill") return parse_kill(value, context, steps);
-  if (name == "thaw") return void(steps.emplace_back(ThawStep{}));
+  if (name == "thaw") {
+    if (value.kind != Kind::kNull)
+      context.out.error(value.place, "thaw: takes no value, expected 'thaw' alone");
+    return void(steps.emplace_back(ThawStep{}));
+  }
   if (name == "freeze") {
     if (const auto duration = parse_positive_duration(value, "freeze", context))
       steps.emplace_back(FreezeStep{*duration, node.keys[0].place});

@@ -9,6 +9,7 @@
 #include "agent/cli/flags.h"
 #include "agent/daemon/host_cpus.h"
 #include "agent/daemon/verbs.h"
+#include "agent/kernel/file.h"
 #include "policies/document.h"
 #include "policies/policy_files.h"
 #include "policies/render.h"
@@ -39,7 +40,9 @@ Result<std::vector<policies::PolicyFile>> read_files(const cli::Words& names) {
   for (const std::string& name : names) {
     std::error_code error;
     if (!std::filesystem::is_directory(name, error)) {
-      PLIMSOLL_ASSIGN(std::string text, policies::read_policy_file(name));
+      // A pipe (/dev/stdin, <(...)) has no state that could change while it is read.
+      const bool file = std::filesystem::is_regular_file(name, error);
+      PLIMSOLL_ASSIGN(std::string text, file ? policies::read_policy_file(name) : kernel::read_file(name));
       files.push_back({name, std::move(text)});
       continue;
     }

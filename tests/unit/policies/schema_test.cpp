@@ -124,6 +124,7 @@ constexpr const char* kRefused[] = {
     "select-nothing",
     "select-of-no-labels",
     "selectors",
+    "thaw-after-a-time",
     "set-force-of-a-text",
     "unknown-keys",
     "weight-in-parts",
