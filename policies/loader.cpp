@@ -9,6 +9,7 @@
 #include <set>
 
 #include "agent/base/unique_fd.h"
+#include "policies/autosize_parser.h"
 #include "policies/checks.h"
 #include "policies/document.h"
 #include "policies/map_reader.h"
@@ -160,8 +161,7 @@ void parse_spec(const YamlNode& node, const ParseContext& context, Policy& polic
     if (const YamlNode* select = reader.require("select"))
       policy.select = parse_selector(*select, "spec.select", context, true);
     if (const YamlNode* limits = reader.find("limits")) parse_limits(*limits, context, policy.limits);
-    if (const YamlNode* autosize = reader.find("autosize"))
-      context.out.error(autosize->place, "spec.autosize is not available yet");
+    if (const YamlNode* autosize = reader.find("autosize")) parse_autosize(*autosize, context, policy);
   }
   if (const YamlNode* rules = reader.find("rules")) {
     if (rules->kind != Kind::kList) context.out.error(rules->place, "spec.rules: expected a list of rules");
@@ -178,7 +178,8 @@ void parse_spec(const YamlNode& node, const ParseContext& context, Policy& polic
     }
   }
   reader.finish();
-  if (policy.limits.empty() && policy.rules.empty() && !context.out.has_errors()) {
+  const bool sizes = policy.size_cpu || policy.size_memory;
+  if (policy.limits.empty() && policy.rules.empty() && !sizes && !context.out.has_errors()) {
     context.out.warning(policy.place,
                         "policy " + policies::quoted(policy.name) + " has neither limits nor rules");
   }
@@ -226,6 +227,11 @@ std::optional<Policy> parse_document(const YamlNode& node, std::string_view sour
 std::string_view to_string(Mode mode) {
   static constexpr std::array<std::string_view, 3> kModeNames = {"enforce", "audit", "off"};
   return kModeNames[static_cast<std::size_t>(mode)];
+}
+
+std::string_view to_string(SizeMode mode) {
+  static constexpr std::array<std::string_view, 3> kSizeModeNames = {"off", "recommend", "enforce"};
+  return kSizeModeNames[static_cast<std::size_t>(mode)];
 }
 
 std::vector<std::string> devices_of(const PolicySet& set) {
