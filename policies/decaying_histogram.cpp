@@ -91,7 +91,8 @@ std::vector<std::pair<std::size_t, double>> DecayingHistogram::weights() const {
 }
 
 bool DecayingHistogram::restore(const std::vector<std::pair<std::size_t, double>>& weights,
-                                WallTime reference) {
+                                WallTime reference, Nanoseconds half_life) {
+  if (half_life.count() <= 0) return false;
   std::vector<double> restored(count_, 0);
   for (const auto& [bucket, weight] : weights) {
     if (bucket >= count_ || !(weight >= 0) || !std::isfinite(weight)) return false;
@@ -99,6 +100,7 @@ bool DecayingHistogram::restore(const std::vector<std::pair<std::size_t, double>
   }
   weights_ = std::move(restored);
   reference_ = reference;
+  half_life_ = half_life;
   return true;
 }
 

@@ -37,8 +37,11 @@ class DecayingHistogram {
   // Bucket and weight at `reference()`, those with a weight.
   std::vector<std::pair<std::size_t, double>> weights() const;
   WallTime reference() const { return reference_; }
-  // Replaces all. False: a bucket that the shape does not have or a weight below 0; nothing is changed then.
-  bool restore(const std::vector<std::pair<std::size_t, double>>& weights, WallTime reference);
+  Nanoseconds half_life() const { return half_life_; }
+  // Replaces all. False: a bucket that the shape does not have, a weight below 0 or no half-life; nothing is
+  // changed then.
+  bool restore(const std::vector<std::pair<std::size_t, double>>& weights, WallTime reference,
+               Nanoseconds half_life);
 
   std::size_t bucket_of(double value) const;
   double end_of(std::size_t bucket) const;

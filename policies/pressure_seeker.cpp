@@ -5,9 +5,11 @@
 namespace plimsoll::policies {
 namespace {
 
-// Senpai's: pressure of 1/10 of the set-point or less gives the longest probe, 20 times the set-point
-// doubles.
-constexpr double kProbeCoefficient = 10, kBackOffCoefficient = 20;
+// Senpai's: 20 times the set-point doubles.
+constexpr double kBackOffCoefficient = 20;
+// Pressure of this share of the set-point says that little is left to take.
+constexpr double kNoticed = 0.25;
+constexpr double kLeastReach = 1.0 / 64, kRegained = 1.1;
 // Less is not worth a call of the kernel.
 constexpr double kLeastReclaim = 256.0 * 1024;
 
@@ -32,15 +34,23 @@ std::optional<PressureSeeker::Step> PressureSeeker::take(const Reading& reading,
   Step step;
   step.stalled = stalled / to_seconds(passed);
   if (over) {
+    step.found = true;
     // At once, not at the interval's end; the next probe waits for a whole calm interval.
     step.size = reading.used * (1 + std::min(squared(stalled / allowed / kBackOffCoefficient), kMostBackOff));
+    // Where the last probe brought it, what there was before does.
+    if (probed_) step.size = std::min(step.size, std::max(calm_, reading.used));
+    reach_ = std::max(reach_ / 2, kLeastReach);
   } else {
-    const double calm = allowed / std::max(stalled, 1e-6);
-    const double probe = std::min(squared(calm / kProbeCoefficient), kMostProbe);
-    step.size = std::max(reading.used * (1 - probe), reading.unreclaimable);
+    // Shorter the nearer the set-point is, so that it is come to from below.
+    reach_ = std::min(reach_ * kRegained, 1.0);
+    calm_ = reading.used;
+    const double probed = reading.used * (1 - kMostProbe * reach_ * (1 - stalled / allowed));
+    step.size = std::max(probed, reading.unreclaimable);
+    step.found = stalled >= kNoticed * allowed || reading.unreclaimable >= probed;
     step.reclaim = std::max(reading.used - step.size, 0.0);
     if (step.reclaim < kLeastReclaim) step.reclaim = 0;
   }
+  probed_ = step.reclaim > 0;
   began_ = reading.at;
   integral_ = Microseconds(0);
   return step;

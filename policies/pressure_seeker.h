@@ -26,6 +26,7 @@ class PressureSeeker {
     double size = 0;     // what the workload needs, as far as is known
     double reclaim = 0;  // bytes to take away now
     double stalled = 0;  // share of time since the last step
+    bool found = false;  // less brings pressure, or cannot be; otherwise there may be more to take
   };
   // `set_point`: the share of time (0..1) that may be stalled. nullopt: nothing to say yet.
   std::optional<Step> take(const Reading& reading, double set_point);
@@ -34,6 +35,9 @@ class PressureSeeker {
   std::optional<Reading> last_;
   BootTime began_;
   Microseconds integral_{0};
+  double reach_ = 1;  // of kMostProbe: halved by each pressure, and regained slowly in calm
+  double calm_ = 0;   // bytes that did without pressure
+  bool probed_ = false;
 };
 
 }  // namespace plimsoll::policies

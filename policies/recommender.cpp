@@ -11,6 +11,7 @@ using std::chrono::days;
 constexpr double kMiB = 1024.0 * 1024;
 constexpr double kOomFactor = 1.2;
 constexpr double kOomAtLeast = 100 * kMiB;
+constexpr double kOomWeight = 24;  // hours
 // An idle sample still says something: the VPA's least weight (0.1 cores).
 constexpr double kLeastCpuWeight = 0.1;
 // A sample stands for no more time than this: between two of them the agent, or the host, may have slept.
@@ -50,6 +51,7 @@ void Recommender::peak_of_hour(double value, WallTime at) {
 void Recommender::oom(double used, WallTime at) {
   const double peak = std::max(used, peak_);
   peak_of_hour(std::max(kOomFactor * peak, peak + kOomAtLeast), at);
+  histogram_.add(peak_, kOomWeight - 1, at);
 }
 
 std::optional<Estimate> Recommender::estimate(const Sizing& sizing) const {
@@ -72,12 +74,17 @@ std::optional<Estimate> Recommender::estimate(const Sizing& sizing) const {
 }
 
 Recommender::State Recommender::state() const {
-  return {histogram_.weights(), histogram_.reference(), interval_began_, peak_, observed_};
+  return {histogram_.weights(),
+          histogram_.reference(),
+          interval_began_,
+          histogram_.half_life(),
+          peak_,
+          observed_};
 }
 
 bool Recommender::restore(const State& state) {
   if (!std::isfinite(state.peak) || state.peak < 0 || state.observed.count() < 0) return false;
-  if (!histogram_.restore(state.weights, state.reference)) return false;
+  if (!histogram_.restore(state.weights, state.reference, state.half_life)) return false;
   interval_began_ = state.interval_began;
   peak_ = state.peak;
   observed_ = state.observed;

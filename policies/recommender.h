@@ -40,7 +40,8 @@ class Recommender {
   // Bytes in use at `at`, or cores used in the time `over` before it.
   void take(double value, Nanoseconds over, WallTime at);
   // A process was killed for lack of memory when `used` bytes were in use: it wanted more than was seen. The
-  // hour's peak becomes at least max(1.2 x used, used + 100 MiB).
+  // hour's peak becomes at least max(1.2 x used, used + 100 MiB), and
+  // weighs a day: one hour of a week would lie outside of the percentile.
   void oom(double used, WallTime at);
   void use_half_life(Nanoseconds half_life, WallTime at) { histogram_.use_half_life(half_life, at); }
 
@@ -52,6 +53,7 @@ class Recommender {
   struct State {
     std::vector<std::pair<std::size_t, double>> weights;
     WallTime reference{}, interval_began{};
+    Nanoseconds half_life{0};
     double peak = 0;
     Nanoseconds observed{0};
   };

@@ -33,8 +33,8 @@ def percentile(samples, share, half_life, now, first):
 
 def peaks(rows):
     """The highest use of each hour, hours beginning with the first sample after the one before; an OOM kill counts as
-    max(1.2 x peak, peak + 100 MiB)."""
-    found = []
+    max(1.2 x peak, peak + 100 MiB), and weighs 24 hours."""
+    found, ooms = [], []
     for at, memory, _, oom in rows:
         if not found or at - found[-1][0] >= HOUR:
             found.append([at, memory])
@@ -42,7 +42,8 @@ def peaks(rows):
         if oom:
             peak = found[-1][1]
             found[-1][1] = max(1.2 * peak, peak + 100 * MIB)
-    return [(at, peak, 1) for at, peak in found]
+            ooms.append((at, found[-1][1], 23))
+    return [(at, peak, 1) for at, peak in found] + ooms
 
 
 def tell(name, samples, share, half_life, margin, now, first, seconds):
