@@ -112,7 +112,8 @@ void Engine::step_memory(Turn& turn, Sizer::Living& living) {
   const double wanted = step_towards(*memory.estimate, from, 0, kMostStep).value_or(from);
   // Held back by what is in use: cold memory is taken away first, once, and the limit follows.
   const double cold = std::min(floor - wanted, used - unreclaimable(*turn.sample, turn.snapshot.host));
-  if (wanted < from && cold >= kNotWorthIt * from && !memory.reclaimed && by.policy->mode != Mode::kAudit) {
+  const bool in_the_way = wanted < from && worth_it(from, wanted) && cold >= kNotWorthIt * from;
+  if (in_the_way && !memory.reclaimed && by.policy->mode != Mode::kAudit) {
     reclaim(turn, by, cold, seen_of(*memory.estimate, used, Unit::kBytes, "memory.usage"));
     memory.reclaimed = true;
     memory.next_step = turn.now + kReclaimSettles;
