@@ -18,7 +18,8 @@ struct {
   __type(value, __u8);
 } devices SEC(".maps");
 
-/* Requests that a disk has. Their addresses come again, so that one whose end was missed is overwritten. */
+/* Requests that a disk has. Their addresses come again, so that one whose end was missed is overwritten, or taken out where
+ * the next is nobody's. */
 struct flight {
   __u64 container;
   __u64 made;
@@ -52,7 +53,7 @@ static __always_inline __u64 owner_of_bio(struct bio *bio)
 {
   if (!bio) return 0;
   struct cgroup *cgroup = bio->bi_blkg->blkcg->css.cgroup;
-  if (!cgroup || cgroup->root->hierarchy_id) return 0; /* ids of cgroup v1 are others */
+  if (!cgroup || is_v1(cgroup)) return 0;
   return owner_of_cgroup(cgroup);
 }
 
@@ -87,11 +88,14 @@ SEC("tp_btf/block_rq_issue")
 int BPF_PROG(issued, struct request *request)
 {
   struct flight flight = {.container = owner_of_bio(request->bio)};
-  if (!flight.container) return 0;
+  __u64 key = (__u64)request;
+  if (!flight.container) {
+    bpf_map_delete_elem(&flights, &key);
+    return 0;
+  }
   flight.issued = bpf_ktime_get_ns();
   flight.made = request->start_time_ns;
   if (!flight.made || flight.made > flight.issued) flight.made = flight.issued;
-  __u64 key = (__u64)request;
   if (any_held) flight.made = first_held(request->bio, flight.made);
   if (bpf_map_update_elem(&flights, &key, &flight, BPF_ANY)) count_lost(WIRE_LOST_MAP_FULL);
   return 0;

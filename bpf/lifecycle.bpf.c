@@ -75,6 +75,7 @@ int BPF_PROG(began, struct task_struct *task)
 SEC("tp_btf/cgroup_attach_task")
 int BPF_PROG(attached, struct cgroup *to, const char *path, struct task_struct *task, _Bool whole_process)
 {
+  if (is_v1(to)) return 0;
   __u64 container;
   struct wire_lifecycle *counts = counts_of_cgroup(to, &container);
   if (counts) ++counts->attaches;
@@ -116,6 +117,7 @@ int BPF_PROG(exited, struct task_struct *task)
 SEC("tp_btf/cgroup_rmdir")
 int BPF_PROG(removed, struct cgroup *cgroup)
 {
+  if (is_v1(cgroup)) return 0;
   __u64 id = cgroup->kn->id;
   if (!bpf_map_lookup_elem(&containers, &id)) bpf_map_delete_elem(&lifecycle, &id);
   bpf_map_delete_elem(&owners, &id);

@@ -53,6 +53,9 @@ static __always_inline void count_lost(__u32 why) {
   if (count) ++*count;
 }
 
+/* Each hierarchy of cgroup v1 gives ids of its own: they are not to be taken for those of cgroup v2. */
+static __always_inline int is_v1(struct cgroup* cgroup) { return cgroup->root->hierarchy_id != 0; }
+
 /* By level; itself among them. Null: it cannot be read. */
 static __always_inline struct cgroup* ancestor_of(struct cgroup* cgroup, int level) {
   struct cgroup* above = 0;

@@ -209,8 +209,9 @@ struct Probes::State {
 
 Bytes Probes::memory_of(const Options& options) {
   const auto cpus = static_cast<std::uint64_t>(std::max(libbpf_num_possible_cpus(), 1));
-  constexpr std::uint64_t kNamed = 96;  // an entry of `containers`, by the kernel's account
-  return Bytes{options.most_containers * (cpus * sizeof(wire_sched) + kNamed)};
+  constexpr std::uint64_t kEntry = 96;  // of a hash, beside its values: by the kernel's account
+  return Bytes{options.most_containers * (cpus * sizeof(wire_sched) + kEntry) +
+               options.most_cells * (cpus * sizeof(wire_u64) + kEntry)};
 }
 
 Probes::Probes(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -275,6 +276,7 @@ void Probes::forget(model::CgroupId id) {
   state_->refused.erase(id.inode);
   const auto found = state_->slots.find(id.inode);
   if (found == state_->slots.end()) return;
+  departed_.insert(id.inode);
   state_->free_slots.push_back(found->second);
   state_->slots.erase(found);
   bpf_map_delete_elem(state_->containers.get(), &id.inode);
@@ -315,7 +317,7 @@ void Probes::EndScan::operator()(Probes* probes) const {
 std::vector<model::Interference> Probes::interference() const {
   Object* sched = state_->object("sched");
   if (sched == nullptr) return {};
-  return read_interference(*sched, state_->slots);
+  return read_interference(*sched, state_->slots, departed_);
 }
 
 int Probes::event_fd() const { return state_->ring ? ring_buffer__epoll_fd(state_->ring.get()) : -1; }

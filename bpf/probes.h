@@ -7,6 +7,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 #include "agent/base/result.h"
@@ -34,7 +35,8 @@ class Probes {
     // Time of a container's tasks in reclaim and over memory.high, on one CPU, within a window.
     Nanoseconds stall_of_a_window = std::chrono::milliseconds(20);
   };
-  // What the maps take at once, whether containers come or not: on each CPU a slot for each.
+  // What the maps take at once, whether containers come or not: on each CPU a slot for each, and a cell of
+  // the matrix.
   static Bytes memory_of(const Options& options);
   // Loads what it can; states() tells of the rest. Needs CAP_BPF and CAP_PERFMON, and a kernel with BTF.
   static std::unique_ptr<Probes> open(const Options& options);
@@ -47,8 +49,10 @@ class Probes {
   // A container: what happens in its cgroup and below it is counted for it from now on; what happened in the
   // cgroup itself since it was made has been, by lifecycle. Errors: no room for one more.
   Result<> watch(model::CgroupId id);
-  // Its cgroup is gone and its last numbers have been read: its entries are taken out.
+  // Its cgroup is gone and its last numbers have been read: its entries are taken out. Who waited for it
+  // stays in the matrix, until bury() says that its name is forgotten too.
   void forget(model::CgroupId id);
+  void bury(model::CgroupId id) { departed_.erase(id.inode); }
 
   // Until what it returns is destroyed, read() and interference() tell of this moment: some system calls for
   // all containers, where each would take one for each probe. What is watched meanwhile has nothing until
@@ -78,6 +82,7 @@ class Probes {
   struct State;
   explicit Probes(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
+  std::unordered_set<std::uint64_t> departed_;  // forgotten, and not yet buried
 };
 
 }  // namespace plimsoll::bpf

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "agent/model/container_ref.h"
@@ -29,8 +30,10 @@ void read_blockio(const Object& object, const Place& place, model::ProbeReadings
 void read_oom(const Object& object, const Place& place, model::ProbeReadings& out);
 // Takes out its entries, one a device.
 void forget_blockio(const Object& object, model::CgroupId id);
-// The whole matrix. Cells with a container that is not among `watched` are taken out: it was forgotten.
+// The whole matrix. Cells of victims that are not among `watched` are taken out, and those of aggressors that
+// are not among `departed` either.
 std::vector<model::Interference> read_interference(
-    Object& object, const std::unordered_map<std::uint64_t, std::uint32_t>& watched);
+    Object& object, const std::unordered_map<std::uint64_t, std::uint32_t>& watched,
+    const std::unordered_set<std::uint64_t>& departed);
 
 }  // namespace plimsoll::bpf

@@ -25,7 +25,8 @@ void read_sched(const Object& object, const Place& place, model::ProbeReadings& 
 }
 
 std::vector<model::Interference> read_interference(
-    Object& object, const std::unordered_map<std::uint64_t, std::uint32_t>& watched) {
+    Object& object, const std::unordered_map<std::uint64_t, std::uint32_t>& watched,
+    const std::unordered_set<std::uint64_t>& departed) {
   std::vector<model::Interference> cells;
   const int map = object.map("blame");
   object.counters().each(
@@ -33,7 +34,8 @@ std::vector<model::Interference> read_interference(
         const wire_blame key{.victim = words[0], .aggressor = words[1]};
         const model::Interference one = cell(key, waited[0]);
         const bool by_container = one.by == model::Interference::By::kContainer;
-        if (watched.contains(key.victim) && (!by_container || watched.contains(key.aggressor)))
+        if (watched.contains(key.victim) &&
+            (!by_container || watched.contains(key.aggressor) || departed.contains(key.aggressor)))
           cells.push_back(one);
         else
           bpf_map_delete_elem(map, &key);

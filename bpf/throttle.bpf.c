@@ -53,6 +53,7 @@ int BPF_PROG(unthrottled, struct cfs_rq *cfs_rq)
   __u64 end = rq->clock;
   if (!begin || !*begin || *begin >= end) return 0;
   struct cgroup *cgroup = cfs_rq->tg->css.cgroup;
+  if (is_v1(cgroup)) return 0;
   remember(cgroup, rq, *begin, end);
   __u64 container = owner_of_cgroup(cgroup);
   if (!container) return 0;

@@ -128,7 +128,8 @@ void probe_lost(const Scrape& scrape, const LabelsEmit& emit) {
 void interference(const Scrape& scrape, const LabelsEmit& emit) {
   if (!scrape.now) return;
   for (const model::NamedInterference& cell : model::named_interference(*scrape.now)) {
-    const std::array labels = {Label{"victim", cell.victim}, Label{"aggressor", cell.aggressor}};
+    const std::array labels = {Label{"victim", cell.victim}, Label{"aggressor", cell.aggressor},
+                               Label{"victim_id", cell.victim_id}, Label{"aggressor_id", cell.aggressor_id}};
     emit(labels, to_seconds(cell.waited));
   }
 }

@@ -90,8 +90,8 @@ Result<Config> completed(Config config) {
 Result<> check_probe_room(const Config& config, Bytes wanted, Bytes memory) {
   const Bytes most{memory.value / 16};
   if (wanted <= most) return {};
-  return invalid("--probe-containers " + std::to_string(config.probe_containers) +
-                 ": their maps would take " + format_bytes(wanted) +
+  return invalid("--probe-containers " + std::to_string(config.probe_containers) + ", --probe-cells " +
+                 std::to_string(config.probe_cells) + ": their maps would take " + format_bytes(wanted) +
                  ", and a 16th of this host's memory is " + format_bytes(most));
 }
 

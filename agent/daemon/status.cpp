@@ -112,8 +112,11 @@ json containers_json(const View& view, const OwnCost& own) {
 json interference_json(const View& view) {
   json cells = json::array();
   for (const model::NamedInterference& cell : model::named_interference(*view.now)) {
-    cells.push_back(
-        {{"victim", cell.victim}, {"aggressor", cell.aggressor}, {"seconds", to_seconds(cell.waited)}});
+    cells.push_back({{"victim", cell.victim},
+                     {"aggressor", cell.aggressor},
+                     {"victim_id", cell.victim_id},
+                     {"aggressor_id", cell.aggressor_id},
+                     {"seconds", to_seconds(cell.waited)}});
   }
   return cells;
 }

@@ -1,7 +1,9 @@
 #include "agent/model/interference.h"
 
-#include <map>
+#include <algorithm>
+#include <tuple>
 #include <unordered_map>
+#include <utility>
 
 namespace plimsoll::model {
 namespace {
@@ -25,19 +27,29 @@ std::string_view by_nobody(Interference::By by) {
 
 std::vector<NamedInterference> named_interference(const Snapshot& snapshot) {
   if (!snapshot.interference) return {};
-  std::unordered_map<CgroupId, std::string_view> names;
-  for (const ContainerSample& one : snapshot.containers) names[one.ref->id] = one.ref->name;
-  std::map<std::pair<std::string_view, std::string_view>, Nanoseconds> cells;
-  for (const Interference& cell : *snapshot.interference) {
-    const auto victim = names.find(cell.victim);
-    if (victim == names.end()) continue;
-    const auto aggressor = cell.by == Interference::By::kContainer ? names.find(cell.aggressor) : names.end();
-    const std::string_view by = aggressor == names.end() ? by_nobody(cell.by) : aggressor->second;
-    cells[{victim->second, by}] += cell.waited;
-  }
+  std::unordered_map<CgroupId, const ContainerRef*> alive, known;
+  for (const EndedContainer& one : snapshot.ended) known[one.ref->id] = one.ref.get();
+  for (const ContainerSample& one : snapshot.containers) alive[one.ref->id] = one.ref.get();
+  known.insert(alive.begin(), alive.end());
   std::vector<NamedInterference> out;
-  for (const auto& [pair, waited] : cells)
-    out.push_back({std::string(pair.first), std::string(pair.second), waited});
+  for (const Interference& cell : *snapshot.interference) {
+    const auto victim = alive.find(cell.victim);
+    if (victim == alive.end()) continue;
+    NamedInterference named{.victim = victim->second->name, .victim_id = victim->second->container_id};
+    if (cell.by == Interference::By::kContainer) {
+      const auto aggressor = known.find(cell.aggressor);
+      if (aggressor == known.end()) continue;
+      named.aggressor = aggressor->second->name;
+      named.aggressor_id = aggressor->second->container_id;
+    } else {
+      named.aggressor = by_nobody(cell.by);
+    }
+    named.waited = cell.waited;
+    out.push_back(std::move(named));
+  }
+  std::ranges::sort(out, {}, [](const NamedInterference& one) {
+    return std::tie(one.victim, one.victim_id, one.aggressor, one.aggressor_id);
+  });
   return out;
 }
 

@@ -87,6 +87,7 @@ void Watcher::prune_ended(WallTime now) {
   while (!ended_.empty() &&
          (ended_.size() > options_.most_ended || now - ended_.front().vanished > options_.keep_ended)) {
     workloads_.ended(ended_.front().ref->id);
+    if (options_.probes != nullptr) options_.probes->bury(ended_.front().ref->id);
     ended_.pop_front();
   }
 }

@@ -94,8 +94,20 @@ TEST_F(ProbesVm, WhoTookTheCpuIsNamed) {
   })) << sh("noisy --window 0s").text
       << sh("doctor").text;
   EXPECT_TRUE(until([&] { return !decisions("policy=robbed").empty(); })) << sh("policy explain quiet").text;
-  EXPECT_GT(metric(R"(plimsoll_cpu_interference_seconds_total{victim="quiet",aggressor="loud"})").value_or(0),
-            0);
+  const auto waited = [&] {
+    const std::string loud = inspect("loud")["Id"], quiet = inspect("quiet")["Id"];
+    return metric(R"(plimsoll_cpu_interference_seconds_total{victim="quiet",aggressor="loud",victim_id=")" +
+                  quiet + R"(",aggressor_id=")" + loud + "\"}")
+        .value_or(0);
+  };
+  const double before = waited();
+  EXPECT_GT(before, 0);
+  // Who has ended is still named, with all that was waited for it.
+  ASSERT_EQ(sh("kill loud").status, 0);
+  ASSERT_TRUE(until([&] { return inspect("loud")["State"]["Status"] == "exited"; }));
+  EXPECT_GE(waited(), before);
+  EXPECT_NE(sh("noisy --window 0s --format \"{{.Victim}} {{.Aggressor}}\"").text.find("quiet loud\n"),
+            std::string::npos);
 }
 
 // A shell of the host that joins the container's cgroup and becomes `command`, whose standard input is

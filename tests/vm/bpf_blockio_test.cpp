@@ -1,5 +1,6 @@
 // Block I/O on a real kernel, against io.stat and against disks whose speed is known: null_blk, which answers
 // after as long as it is told to, and loop, whose writes are followed by flushes.
+#include <bpf/bpf.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/mount.h>
@@ -52,12 +53,13 @@ class BlockIoTest : public WorkTest {
     WorkTest::TearDown();
   }
 
-  // /dev/nullb0, which keeps what is written and answers after that time.
-  static void make_disk(Nanoseconds answer) {
+  // /dev/nullb0, which keeps what is written and answers after that time, so many requests at once.
+  static void make_disk(Nanoseconds answer, int at_once = 64) {
     fs::create_directories(kNullb);
     write(kNullb / "size", "256");
     write(kNullb / "memory_backed", "1");
     write(kNullb / "irqmode", "2");
+    write(kNullb / "hw_queue_depth", std::to_string(at_once));
     write(kNullb / "completion_nsec", std::to_string(answer.count()));
     write(kNullb / "power", "1");
     ASSERT_TRUE(vm_test::eventually([] { return fs::exists("/dev/nullb0"); }));
@@ -194,6 +196,28 @@ TEST_F(BlockIoTest, AWriteWithAFlushIsOneWriteAndFlushesAreTheOthers) {
   EXPECT_EQ(ours.written.bytes, stat("/dev/loop0", "wbytes"));
   EXPECT_EQ(ours.written.latency.count() + ours.other.latency.count(), stat("/dev/loop0", "wios"));
   EXPECT_EQ(std::system("losetup -d /dev/loop0"), 0);
+}
+
+// A request whose end was missed leaves its flight behind, and its address comes again.
+TEST_F(BlockIoTest, ARequestOfNobodyIsNotThatWhichHadItsAddressBefore) {
+  make_disk(200ms, 1);
+  write("/sys/block/nullb0/queue/scheduler", "none");  // it would have requests of its own
+  const int flights = own_fd<bpf_map_info>("bpf-map", "flights");
+  ASSERT_GE(flights, 0);
+  const pid_t child = begin(folder_, [] { return transfer("/dev/nullb0", false, 1, 4096); });
+  std::uint64_t request = 0;
+  std::array<std::uint64_t, 3> flight{};
+  ASSERT_TRUE(vm_test::eventually([&] {
+    return bpf_map_get_next_key(flights, nullptr, &request) == 0 &&
+           bpf_map_lookup_elem(flights, &request, flight.data()) == 0;
+  }));
+  ASSERT_EQ(wait_for(child), 0);
+  ASSERT_EQ(bpf_map_update_elem(flights, &request, flight.data(), BPF_NOEXIST), 0) << "it has not ended";
+  const model::DiskIo before = seen("/dev/nullb0");
+  EXPECT_EQ(before.read.latency.count(), 1U);
+  EXPECT_EQ(transfer("/dev/nullb0", false, 3, 4096), 0);
+  EXPECT_EQ(seen("/dev/nullb0").read.bytes, before.read.bytes);
+  EXPECT_EQ(seen("/dev/nullb0").read.latency.count(), 1U);
 }
 
 TEST_F(BlockIoTest, NoRoomForOneMoreIsCountedAsLost) {

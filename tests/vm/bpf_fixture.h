@@ -1,11 +1,13 @@
 // A cgroup of the test's own, and the probes. Needs CAP_BPF and CAP_PERFMON.
 #pragma once
 
+#include <bpf/bpf.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -38,6 +40,21 @@ inline Probes::Options only(const std::set<std::string_view>& wanted, Probes::Op
     if (!wanted.contains(name)) rest.off.emplace(name);
   }
   return rest;
+}
+
+// The descriptor here of a program or a map of that name, "bpf-prog" or "bpf-map": by its id it could be that
+// of another process. -1: there is none.
+template <typename Info>
+int own_fd(const std::string& kind, std::string_view name) {
+  for (const auto& entry : fs::directory_iterator("/proc/self/fd")) {
+    std::error_code gone;
+    if (fs::read_symlink(entry.path(), gone) != "anon_inode:" + kind) continue;
+    const int fd = std::stoi(entry.path().filename());
+    Info info{};
+    std::uint32_t size = sizeof info;
+    if (bpf_obj_get_info_by_fd(fd, &info, &size) == 0 && info.name == name) return fd;
+  }
+  return -1;
 }
 
 class ProbesTest : public testing::Test {

@@ -47,23 +47,9 @@ class PacketsTest : public NetTest {
     NetTest::SetUp();
     ASSERT_EQ(why_down("net"), "");
     for (int* fd : {&sent_, &received_}) {
-      *fd = fd_of(fd == &sent_ ? "sent" : "received");
+      *fd = own_fd<bpf_prog_info>("bpf-prog", fd == &sent_ ? "sent" : "received");
       ASSERT_GE(*fd, 0) << "the probe's program is not among this process' descriptors";
     }
-  }
-  // A program of the probe's, found among the descriptors of this process: by its id it could be another's.
-  static int fd_of(std::string_view name) {
-    for (const auto& entry : fs::directory_iterator("/proc/self/fd")) {
-      std::error_code gone;
-      if (fs::read_symlink(entry.path(), gone) != "anon_inode:bpf-prog") continue;
-      const int fd = std::stoi(entry.path().filename());
-      bpf_prog_info info{};
-      std::uint32_t size = sizeof info;
-      if (bpf_obj_get_info_by_fd(fd, &info, &size) == 0 && info.type == BPF_PROG_TYPE_CGROUP_SKB &&
-          info.name == name)
-        return fd;
-    }
-    return -1;
   }
   // What the program says of the packet; nullopt: the kernel does not hand it such a one.
   static std::optional<std::uint32_t> run(int program, const Packet& packet, int times = 1,

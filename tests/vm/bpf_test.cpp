@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <linux/capability.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -10,9 +11,13 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <string>
+#include <vector>
 
 #include "tests/vm/bpf_fixture.h"
 
@@ -81,6 +86,50 @@ TEST_F(ProbesTest, WhoIsMovedInIsCounted) {
   ASSERT_TRUE(probes_->watch(id()));
   run(folder_, "exit 0");
   EXPECT_EQ(probes_->read(id()).lifecycle->attaches, 1U);
+}
+
+// Hierarchies of cgroup v1 may be beside v2 (mount -t cgroup -o none,name=x), and their ids begin at 1, too.
+class CgroupV1 {
+ public:
+  CgroupV1() {
+    fs::create_directories(mount_);
+    EXPECT_EQ(::mount("none", mount_.c_str(), "cgroup", 0, "none,name=plimsoll-test"), 0)
+        << std::strerror(errno);
+  }
+  ~CgroupV1() {
+    for (const fs::path& one : made_) EXPECT_EQ(::rmdir(one.c_str()), 0) << one;
+    EXPECT_EQ(::umount(mount_.c_str()), 0) << std::strerror(errno);
+    fs::remove(mount_);
+  }
+  const fs::path& make() {
+    made_.push_back(mount_ / std::to_string(made_.size()));
+    EXPECT_TRUE(fs::create_directory(made_.back()));
+    return made_.back();
+  }
+
+ private:
+  const fs::path mount_ = "/tmp/plimsoll-v1-" + std::to_string(::getpid());
+  std::vector<fs::path> made_;
+};
+
+TEST_F(ProbesTest, ACgroupOfV1IsNotTakenForThatOfV2WithItsId) {
+  if (id().inode > 100'000) GTEST_SKIP() << "to get as far takes v1 too many cgroups on this host";
+  std::set<model::CgroupId> containers;
+  for (int i = 0; i < 20; ++i) {  // an id is an inode, and files have some: not every one can be met
+    const fs::path one = folder_ / std::to_string(i);
+    fs::create_directories(one);
+    ASSERT_TRUE(probes_->watch(id_of(one)));
+    containers.insert(id_of(one));
+  }
+  CgroupV1 v1;
+  fs::path other = v1.make();
+  while (!containers.contains(id_of(other)) && id_of(other) < *containers.rbegin()) other = v1.make();
+  ASSERT_TRUE(containers.contains(id_of(other))) << "no id was met";
+  const auto before = probes_->read(id_of(other)).lifecycle;
+  run(other, "exit 0");
+  const auto after = probes_->read(id_of(other)).lifecycle;
+  ASSERT_TRUE(before && after);
+  EXPECT_EQ(after->attaches, before->attaches);
 }
 
 TEST_F(ProbesTest, AForkBurstRaisesAnAlarmOnceAWindow) {

@@ -19,26 +19,35 @@ namespace {
 using nlohmann::json;
 using Pair = std::pair<std::string, std::string>;  // victim, aggressor
 using Matrix = std::map<Pair, double>;             // seconds waited
+// Of each two containers: several may have one name.
+using Cells = std::map<std::pair<Pair, Pair>, double>;  // their names, their ids
 
-Result<Matrix> matrix_of(const Connection& agent) {
-  PLIMSOLL_ASSIGN(const json cells, agent.get("/plimsoll/v1/interference"));
+Result<Cells> cells_of(const Connection& agent) {
+  PLIMSOLL_ASSIGN(const json told, agent.get("/plimsoll/v1/interference"));
+  Cells cells;
+  for (const json& cell : told)
+    cells[{{cell.value("victim", ""), cell.value("aggressor", "")},
+           {cell.value("victim_id", ""), cell.value("aggressor_id", "")}}] = cell.value("seconds", 0.0);
+  return cells;
+}
+
+Matrix by_name(const Cells& cells) {
   Matrix matrix;
-  for (const json& cell : cells)
-    matrix[{cell.value("victim", ""), cell.value("aggressor", "")}] = cell.value("seconds", 0.0);
+  for (const auto& [pair, seconds] : cells) matrix[pair.first] += seconds;
   return matrix;
 }
 
 // What was waited within a window; with a window of 0, since the containers were first seen.
 Result<Matrix> waited_within(const Connection& agent, Nanoseconds window) {
-  PLIMSOLL_ASSIGN(Matrix now, matrix_of(agent));
-  if (window.count() == 0) return now;
-  const Matrix before = std::move(now);
+  PLIMSOLL_ASSIGN(Cells now, cells_of(agent));
+  if (window.count() == 0) return by_name(now);
+  const Cells before = std::move(now);
   std::this_thread::sleep_for(window);
-  PLIMSOLL_ASSIGN(now, matrix_of(agent));
+  PLIMSOLL_ASSIGN(now, cells_of(agent));
   for (auto& [pair, seconds] : now) {
     if (const auto earlier = before.find(pair); earlier != before.end()) seconds -= earlier->second;
   }
-  return now;
+  return by_name(now);
 }
 
 }  // namespace

@@ -57,11 +57,12 @@ TEST(Config, ProbesLeaveTheHostItsMemory) {
   EXPECT_TRUE(check_probe_room(config, Bytes{64 << 20}, Bytes{1 << 30}));
   const auto refused = check_probe_room(config, Bytes{65 << 20}, Bytes{1 << 30});
   ASSERT_FALSE(refused);
-  EXPECT_EQ(
-      refused.error().message(),
-      "--probe-containers 1000000: their maps would take 65MiB, and a 16th of this host's memory is 64MiB");
+  EXPECT_EQ(refused.error().message(),
+            "--probe-containers 1000000, --probe-cells 16384: their maps would take 65MiB, and a 16th of "
+            "this host's memory is 64MiB");
   EXPECT_GT(bpf::Probes::memory_of({.most_containers = 2000}),
             bpf::Probes::memory_of({.most_containers = 1000}));
+  EXPECT_GT(bpf::Probes::memory_of({.most_cells = 1'000'000}), Bytes{100'000'000});
 }
 
 }  // namespace
