@@ -17,6 +17,9 @@ constexpr std::array<std::string_view, 3> kModeWords = {"enforce", "audit", "off
 constexpr std::array<std::string_view, 6> kRuntimeWords = {"plimsoll",   "docker", "podman",
                                                            "containerd", "crio",   "systemd"};
 
+constexpr std::array<std::string_view, 3> kSizeModeWords = {"off", "recommend", "enforce"};
+constexpr std::array<std::string_view, 2> kSeekWords = {"usage", "pressure"};
+
 struct MapInfo {
   std::string_view name, description;
 };
@@ -40,6 +43,9 @@ constexpr std::array<MapInfo, kMapCount> kMapInfos = {{
     {"kill", "Ends the container"},
     {"hostKill", "Ends the container that gives most"},
     {"victim", "Which container it is"},
+    {"autosize", "Limits that are found by watching"},
+    {"sizeCpu", "How cpu.max is found"},
+    {"sizeMemory", "How memory.max is found, or memory is squeezed"},
 }};
 
 Key map_key(std::string_view name, MapId map, std::string_view description, bool required = false) {
@@ -69,7 +75,7 @@ std::vector<Key> spec_keys(bool host) {
   if (!host) {
     keys.push_back(map_key("select", MapId::kSelect, "The containers that it is for", true));
     keys.push_back(map_key("limits", MapId::kLimits, description_of(MapId::kLimits)));
-    keys.push_back({.name = "autosize", .refused = true});
+    keys.push_back(map_key("autosize", MapId::kAutosize, description_of(MapId::kAutosize)));
   }
   keys.push_back({.name = "rules",
                   .shape = Shape::kMaps,
@@ -152,6 +158,26 @@ std::vector<Key> victim_keys() {
           word_key("most", container_signal_names(), "The one with the most of this signal is chosen", true)};
 }
 
+std::vector<Key> autosize_keys() {
+  return {map_key("cpu", MapId::kSizeCpu, description_of(MapId::kSizeCpu)),
+          map_key("memory", MapId::kSizeMemory, description_of(MapId::kSizeMemory))};
+}
+
+std::vector<Key> size_keys(bool memory) {
+  const FieldId field = *find_field(memory ? "memory.max" : "cpu.max");
+  std::vector<Key> keys = {word_key("mode", kSizeModeWords, "off; recommend: only tell; enforce", false)};
+  if (memory) {
+    keys.push_back(word_key("seek", kSeekWords, "What is aimed at: what was used, or a pressure", false));
+    keys.push_back({"pressure", Shape::kShare, "The share of time that it may wait for memory"});
+  }
+  keys.push_back({"percentile", Shape::kPercentile, "Which percentile of what was used is enough"});
+  keys.push_back({"half_life", Shape::kDuration, "After how long what was seen counts half"});
+  keys.push_back({"margin", Shape::kShare, "What is added to be safe"});
+  keys.push_back({.name = "min", .shape = Shape::kBound, .description = "Never less", .field = field});
+  keys.push_back({.name = "max", .shape = Shape::kBound, .description = "Never more", .field = field});
+  return keys;
+}
+
 std::vector<Key> make_keys(MapId map) {
   switch (map) {
     case MapId::kPolicy:
@@ -178,6 +204,11 @@ std::vector<Key> make_keys(MapId map) {
       return kill_keys(map == MapId::kHostKill);
     case MapId::kVictim:
       return victim_keys();
+    case MapId::kAutosize:
+      return autosize_keys();
+    case MapId::kSizeCpu:
+    case MapId::kSizeMemory:
+      return size_keys(map == MapId::kSizeMemory);
     default:
       return field_keys(map);
   }
@@ -222,6 +253,8 @@ std::span<const std::string_view> action_names() {
 }
 
 std::span<const std::string_view> mode_words() { return kModeWords; }
+std::span<const std::string_view> size_mode_words() { return kSizeModeWords; }
+std::span<const std::string_view> seek_words() { return kSeekWords; }
 std::span<const std::string_view> runtime_words() { return kRuntimeWords; }
 
 }  // namespace plimsoll::policies

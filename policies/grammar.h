@@ -30,8 +30,11 @@ enum class MapId : std::uint8_t {
   kKill,
   kHostKill,
   kVictim,
+  kAutosize,
+  kSizeCpu,
+  kSizeMemory,
 };
-inline constexpr std::size_t kMapCount = static_cast<std::size_t>(MapId::kVictim) + 1;
+inline constexpr std::size_t kMapCount = static_cast<std::size_t>(MapId::kSizeMemory) + 1;
 std::string_view name_of(MapId map);         // "HostPolicy", "select"
 std::string_view description_of(MapId map);  // one line
 
@@ -54,8 +57,11 @@ enum class Shape : std::uint8_t {
   kHostSteps,
   kProcessSignal,  // TERM
   kDevice,
-  kLimit,    // a fixed value of Key::field
-  kSetting,  // what a `set` may write into Key::field
+  kLimit,       // a fixed value of Key::field
+  kBound,       // a fixed value of Key::field that is not max
+  kSetting,     // what a `set` may write into Key::field
+  kPercentile,  // 1 to 100
+  kShare,       // 15%
   kTemplate,
   kNothing,  // no value
 };
@@ -82,7 +88,9 @@ struct Action {
 std::span<const Action> actions();
 std::span<const std::string_view> action_names();
 
-std::span<const std::string_view> mode_words();     // in the order of Mode
+std::span<const std::string_view> mode_words();       // in the order of Mode
+std::span<const std::string_view> size_mode_words();  // in the order of SizeMode
+std::span<const std::string_view> seek_words();
 std::span<const std::string_view> runtime_words();  // those that `select.runtimes` takes
 
 }  // namespace plimsoll::policies

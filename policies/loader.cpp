@@ -4,6 +4,7 @@
 #include <cmath>
 #include <set>
 
+#include "policies/autosize_parser.h"
 #include "policies/checks.h"
 #include "policies/condition_checks.h"
 #include "policies/document.h"
@@ -100,12 +101,12 @@ void parse_spec(const YamlNode& node, const ParseContext& context, Policy& polic
     if (const YamlNode* select = reader.require("select"))
       policy.select = parse_selector(*select, "spec.select", context, true);
     if (const YamlNode* limits = reader.find("limits")) parse_limits(*limits, context, policy.limits);
-    if (const YamlNode* autosize = reader.find("autosize"))
-      context.out.error(autosize->place, "spec.autosize is not available yet");
+    if (const YamlNode* autosize = reader.find("autosize")) parse_autosize(*autosize, context, policy);
   }
   if (const YamlNode* rules = reader.find("rules")) parse_rules(*rules, context, policy);
   reader.finish();
-  if (policy.limits.empty() && policy.rules.empty() && !context.out.has_errors()) {
+  const bool sizes = policy.size_cpu || policy.size_memory;
+  if (policy.limits.empty() && policy.rules.empty() && !sizes && !context.out.has_errors()) {
     context.out.warning(policy.place,
                         "policy " + policies::quoted(policy.name) + " has neither limits nor rules");
   }
@@ -152,6 +153,8 @@ std::optional<Policy> parse_document(const YamlNode& node, std::string_view sour
 }  // namespace
 
 std::string_view to_string(Mode mode) { return mode_words()[static_cast<std::size_t>(mode)]; }
+
+std::string_view to_string(SizeMode mode) { return size_mode_words()[static_cast<std::size_t>(mode)]; }
 
 std::vector<std::string> devices_of(const PolicySet& set) {
   std::set<std::string> devices;

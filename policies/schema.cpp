@@ -130,6 +130,12 @@ ordered_json shape_schema(const Key& key) {
       return pattern("^(/.*|[0-9]+:[0-9]+)$", {"/dev/vda", "8:0"});
     case Shape::kLimit:
       return limit_schema(fields()[key.field]);
+    case Shape::kBound:
+      return any_of(fixed_values(fields()[key.field]));
+    case Shape::kPercentile:
+      return number("number", 1, 100, kNumberPattern);
+    case Shape::kShare:
+      return pattern(kPercentPattern, {"15%"});
     case Shape::kSetting:
       return setting_schema(fields()[key.field]);
     case Shape::kTemplate:
@@ -154,8 +160,8 @@ ordered_json map_schema(MapId map) {
     if (key.required) required.push_back(key.name);
   }
   // A map without a required key may be left empty: "kill:".
-  const bool filled =
-      map == MapId::kSelect || map == MapId::kExcept || map == MapId::kSet || !required.empty();
+  const bool filled = map == MapId::kSelect || map == MapId::kAutosize || map == MapId::kExcept ||
+                      map == MapId::kSet || !required.empty();
   ordered_json out = {{"description", description_of(map)},
                       {"type", filled ? ordered_json("object") : ordered_json{"object", "null"}},
                       {"properties", std::move(properties)},

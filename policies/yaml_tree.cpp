@@ -114,7 +114,7 @@ class TreeBuilder final : public YAML::EventHandler {
     });
     for (std::size_t i = 1; i < keys.size(); ++i) {
       if (keys[i]->text == keys[i - 1]->text) {
-        out_.error(keys[i]->place, "the key " + quoted(keys[i]->text) +
+        out_.error(keys[i]->place, "the key " + policies::quoted(keys[i]->text) +
                                        " stands here a second time, first at line " +
                                        std::to_string(keys[i - 1]->place.line));
       }

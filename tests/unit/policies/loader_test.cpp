@@ -40,6 +40,34 @@ TEST(Loader, OneErrorAnywhereAndThereIsNoSet) {
   EXPECT_NE(told(good + "---\n" + good).find("the name is taken"), std::string::npos);
 }
 
+TEST(Loader, ReadsHowLimitsAreToBeFound) {
+  const auto outcome = load_texts(
+      {{"p.yaml",
+        "apiVersion: plimsoll/v1\nkind: Policy\nmetadata: {name: a}\nspec:\n  select: {names: [x]}\n"
+        "  autosize:\n    memory: {mode: enforce, percentile: 99.5, half_life: 24h, margin: 20%, min: 64MiB, "
+        "max: "
+        "2GiB}\n    cpu: {}\n---\n"
+        "apiVersion: plimsoll/v1\nkind: Policy\nmetadata: {name: b}\nspec:\n  select: {names: [x]}\n  "
+        "priority: "
+        "1\n  limits: {memory: {max: 1GiB}}\n"
+        "  autosize: {memory: {mode: enforce, seek: pressure, pressure: 0.2%}}\n"}});
+  for (const Diagnostic& one : outcome.diagnostics) ADD_FAILURE() << to_string(one);
+  ASSERT_TRUE(outcome.good());
+  const SizeRule& memory = *outcome.set->policies[0].size_memory;
+  EXPECT_EQ(memory.mode, SizeMode::kEnforce);
+  EXPECT_FALSE(memory.seek_pressure);
+  EXPECT_EQ(memory.sizing, (Sizing{.percentile = 0.995,
+                                   .half_life = std::chrono::hours(24),
+                                   .margin = 0.2,
+                                   .least = 64.0 * (1 << 20),
+                                   .most = 2048.0 * (1 << 20)}));
+  const SizeRule& cpu = *outcome.set->policies[0].size_cpu;
+  EXPECT_EQ(cpu.mode, SizeMode::kRecommend);
+  EXPECT_EQ(cpu.sizing, (Sizing{.percentile = 0.95, .half_life = std::chrono::hours(12), .margin = 0.15}));
+  EXPECT_TRUE(outcome.set->policies[1].size_memory->seek_pressure);
+  EXPECT_EQ(outcome.set->policies[1].size_memory->pressure, 0.002);
+}
+
 TEST(Loader, WarnsOfTies) {
   const auto one = [](const std::string& name, const std::string& most) {
     return "---\napiVersion: plimsoll/v1\nkind: Policy\nmetadata: {name: " + name +
