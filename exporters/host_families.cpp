@@ -134,11 +134,48 @@ void interference(const Scrape& scrape, const LabelsEmit& emit) {
   }
 }
 
+template <model::Recommendation::Resource kResource>
+void recommended(const Scrape& scrape, const LabelsEmit& emit) {
+  if (!scrape.recommendations) return;
+  for (const model::Recommendation& one : *scrape.recommendations) {
+    if (one.resource != kResource) continue;
+    const auto tell = [&](const char* bound, double value) {
+      const std::array labels = {Label{"id", one.container->cgroup}, Label{"name", one.container->name},
+                                 Label{"image", one.container->image}, Label{"policy", one.policy},
+                                 Label{"bound", bound}};
+      emit(labels, value);
+    };
+    tell("lower", one.lower);
+    tell("target", one.target);
+    tell("upper", one.upper);
+  }
+}
+
+void confidence(const Scrape& scrape, const LabelsEmit& emit) {
+  if (!scrape.recommendations) return;
+  for (const model::Recommendation& one : *scrape.recommendations) {
+    const bool memory = one.resource == model::Recommendation::Resource::kMemory;
+    const std::array labels = {Label{"id", one.container->cgroup}, Label{"name", one.container->name},
+                               Label{"image", one.container->image}, Label{"policy", one.policy},
+                               Label{"resource", memory ? "memory" : "cpu"}};
+    emit(labels, one.confidence);
+  }
+}
+
 using enum Type;
 
 constexpr std::array kHostFamilies = {
     HostFamily{"plimsoll_cpu_interference_seconds_total", kCounter,
                "Time that tasks of the victim waited for a CPU that the aggressor had.", interference},
+    HostFamily{
+        "plimsoll_recommendation_bytes", kGauge,
+        "Memory limit that fits what the workload used: the target, and bounds that close in with time.",
+        recommended<model::Recommendation::Resource::kMemory>},
+    HostFamily{"plimsoll_recommendation_cores", kGauge,
+               "CPU limit that fits what the workload used: the target, and bounds that close in with time.",
+               recommended<model::Recommendation::Resource::kCpu>},
+    HostFamily{"plimsoll_recommendation_confidence_ratio", kGauge,
+               "How far a recommendation is to be trusted: 0.5 after one day, 7/8 after a week.", confidence},
     HostFamily{"plimsoll_probe_up", kGauge, "1 where the probe is loaded and attached.", probe<probe_up>},
     HostFamily{"plimsoll_probe_lost_total", kCounter, "What a probe could not count, by why.", probe_lost},
     HostFamily{"plimsoll_probe_run_seconds_total", kCounter,

@@ -9,6 +9,7 @@
 
 #include "agent/model/decision.h"
 #include "agent/model/host_facts.h"
+#include "agent/model/recommendation.h"
 #include "agent/model/sample.h"
 #include "agent/model/workload.h"
 
@@ -25,6 +26,7 @@ struct Scrape {
   model::HostFacts host;
   std::vector<model::DecisionCount> decisions;
   PolicyState policies;
+  std::shared_ptr<const std::vector<model::Recommendation>> recommendations;  // may be null
   std::set<std::string> label_keys;  // container labels that become container_label_*
   std::string own;                   // the agent's own metrics, as OwnMetrics::text() gives them
 };

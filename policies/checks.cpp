@@ -1,6 +1,11 @@
 #include "policies/checks.h"
 
 #include <algorithm>
+#include <array>
+
+#include "policies/reasoning.h"
+#include "policies/spelling.h"
+#include "policies/step_parser.h"
 
 namespace plimsoll::policies {
 namespace {
@@ -24,6 +29,66 @@ bool selects_alike(const Selector& a, const Selector& b) {
     if (!meet) return false;
   }
   return true;
+}
+
+constexpr std::array<std::string_view, 3> kWithinMax = {"memory.high", "memory.low", "memory.min"};
+
+void check_memory(const std::vector<LimitValue>& limits, Diagnostics& out) {
+  const auto bytes = [&](std::string_view name) {
+    const LimitValue* limit = limit_of(limits, name);
+    return limit == nullptr ? std::nullopt : number_of(fields()[limit->field], limit->text);
+  };
+  const auto what = [](std::string_view name) { return "spec.limits." + std::string(name) + ": "; };
+  const auto max = bytes("memory.max");
+  if (max == 0.0) {
+    out.error(limit_of(limits, "memory.max")->place,
+              what("memory.max") + "nothing runs in no memory at all, expected bytes such as 256MiB, or max");
+  }
+  for (const std::string_view name : kWithinMax) {
+    const auto value = bytes(name);
+    if (!value || !max || *max == 0 || *value <= *max) continue;
+    out.error(limit_of(limits, name)->place,
+              what(name) + "above memory.max, expected at most " + format_quantity(*max, Unit::kBytes));
+  }
+  const auto low = bytes("memory.low"), min = bytes("memory.min");
+  if (low && min && *low < *min) {
+    out.warning(limit_of(limits, "memory.low")->place,
+                what("memory.low") + "below memory.min, which protects that much already");
+  }
+}
+
+// A number that a `set` writes whatever happens; nullopt where it depends on signals, or is max.
+std::optional<double> constant_of_step(const SetStep& set) {
+  return set.value ? constant_of(*set.value) : std::nullopt;
+}
+
+bool changes(const Rule& rule, std::string_view field) {
+  return std::ranges::any_of(rule.then, [&](const Step& step) {
+    const auto* set = std::get_if<SetStep>(&step);
+    return set != nullptr && fields()[set->field].name == field;
+  });
+}
+
+std::optional<double> lasting_memory_max(const Policy& policy) {
+  const LimitValue* max = limit_of(policy.limits, "memory.max");
+  if (max == nullptr) return std::nullopt;
+  const auto changed = [](const Rule& rule) { return changes(rule, "memory.max"); };
+  if (std::ranges::any_of(policy.rules, changed)) return std::nullopt;
+  return number_of(fields()[max->field], max->text);
+}
+
+// high, low and min against memory.max: `most`, where it is known and no rule changes it.
+void check_below_max(const SetStep& set, std::optional<double> most, Diagnostics& out) {
+  const FieldInfo& field = fields()[set.field];
+  if (!set.value || std::ranges::find(kWithinMax, field.name) == kWithinMax.end()) return;
+  const std::string what = "set." + std::string(field.name) + ": above memory.max, expected at most ";
+  if (const auto share = multiple_of(*set.value, "memory.max"); share && *share > 1) {
+    return out.error(set.place, what + "100% of it");
+  }
+  const auto value = constant_of_step(set);
+  if (most && value && *value > *most) {
+    out.error(set.place, what + format_quantity(*most, Unit::kBytes));
+  }
 }
 
 void check_change(const Policy& policy, const SetStep& set, Diagnostics& out) {
@@ -58,9 +123,14 @@ void check_limits(const std::vector<LimitValue>& limits, Diagnostics& out) {
     out.error(weight->place,
               "spec.limits.cpu.weight: an idle cgroup has no weight, expected cpu.idle or cpu.weight");
   }
+  check_memory(limits, out);
   const LimitValue* burst = limit_of(limits, "cpu.burst");
   const LimitValue* max = limit_of(limits, "cpu.max");
   if (burst == nullptr || max == nullptr) return;
+  if (!quota_of(max->text) && burst->text != "0") {
+    out.warning(burst->place,
+                "spec.limits.cpu.burst: without a quota in cpu.max there is nothing to save up");
+  }
   const auto quota = quota_of(max->text);
   const auto saved = number_of(fields()[burst->field], burst->text);
   if (quota && saved && *saved > *quota) {
@@ -70,26 +140,22 @@ void check_limits(const std::vector<LimitValue>& limits, Diagnostics& out) {
   }
 }
 
-void check_changes(const Policy& policy, const Rule& rule, Diagnostics& out) {
-  for (const Step& step : rule.then) {
-    const auto* set = std::get_if<SetStep>(&step);
-    if (set != nullptr && set->change) check_change(policy, *set, out);
+void check_sets(const Policy& policy, const HostCpus* host, Diagnostics& out) {
+  const auto most = lasting_memory_max(policy);
+  for (const Rule& rule : policy.rules) {
+    for (const Step& step : rule.then) {
+      const auto* set = std::get_if<SetStep>(&step);
+      if (set == nullptr) continue;
+      if (set->change) check_change(policy, *set, out);
+      check_below_max(*set, most, out);
+      const FieldInfo& field = fields()[set->field];
+      const auto value = constant_of_step(*set);
+      const std::string wanted = value ? wanted_of_number(field, *value, host) : "";
+      if (wanted.empty()) continue;
+      out.error(set->place, "set." + std::string(field.name) + ": expected " + wanted + ", got " +
+                                policies::quoted(set->value->text()));
+    }
   }
-}
-
-void check_freezes(const Rule& rule, Diagnostics& out) {
-  if (rule.until) return;
-  const FreezeStep* open = nullptr;
-  for (const Step& step : rule.then) {
-    const auto* freeze = std::get_if<FreezeStep>(&step);
-    if (freeze != nullptr && !freeze->duration) open = freeze;
-    if (std::holds_alternative<ThawStep>(step)) open = nullptr;
-  }
-  if (open == nullptr) return;
-  out.error(
-      open->place,
-      "freeze: nothing ends it, expected a duration such as 'freeze: 10s', a later 'thaw' or the rule's "
-      "'until'");
 }
 
 void warn_of_ties(const std::vector<Policy>& policies, std::vector<Diagnostic>& out) {

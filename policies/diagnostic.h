@@ -35,6 +35,7 @@ class Diagnostics {
   void error(Place place, std::string message);
   void warning(Place place, std::string message);
   bool has_errors() const { return errors_ > 0; }
+  std::size_t errors() const { return errors_; }
   const std::string& file() const { return file_; }
   // In the order of their places.
   std::vector<Diagnostic> take() &&;

@@ -13,6 +13,8 @@
 #include "policies/expression.h"
 #include "policies/field.h"
 #include "policies/glob.h"
+#include "policies/host_cpus.h"
+#include "policies/recommender.h"
 
 namespace plimsoll::policies {
 
@@ -76,6 +78,19 @@ struct Rule {
 enum class Mode { kEnforce, kAudit, kOff };
 std::string_view to_string(Mode mode);
 
+// `autosize` of one resource: what limit fits, from what is used.
+enum class SizeMode { kOff, kRecommend, kEnforce };
+std::string_view to_string(SizeMode mode);
+struct SizeRule {
+  SizeMode mode = SizeMode::kRecommend;
+  Sizing sizing;
+  // Memory only: not from what is used, but from how little does without pressure. kEnforce then takes cold
+  // memory away step by step (memory.reclaim), and sets no limit.
+  bool seek_pressure = false;
+  double pressure = 0.001;  // share of time that may be stalled for memory
+  Place place;
+};
+
 struct Policy {
   std::string name, description, file;
   Place place;
@@ -85,6 +100,7 @@ struct Policy {
   Selector select;
   std::vector<LimitValue> limits;
   std::vector<Rule> rules;
+  std::optional<SizeRule> size_cpu, size_memory;
 };
 
 // Sorted by priority, lowest first; equal ones by name, backwards: whoever comes later wins.
@@ -104,10 +120,11 @@ struct LoadOutcome {
 struct PolicyFile {
   std::string name, text;
 };
-LoadOutcome load_texts(const std::vector<PolicyFile>& files);
+// With `host`, limits that this machine cannot hold are errors; without, the files are for any machine.
+LoadOutcome load_texts(const std::vector<PolicyFile>& files, const std::optional<HostCpus>& host = {});
 // All *.yaml and *.yml of the folder, by name. kSystem: unreadable.
 Result<std::vector<PolicyFile>> read_folder(const std::string& folder);
 // The policies of a folder; one that is not there holds none. kSystem: unreadable.
-Result<LoadOutcome> load_folder(const std::string& folder);
+Result<LoadOutcome> load_folder(const std::string& folder, const std::optional<HostCpus>& host = {});
 
 }  // namespace plimsoll::policies

@@ -55,9 +55,12 @@ std::vector<Decision> Engine::evaluate(const model::Snapshot& snapshot,
   evaluate_host(snapshot);
   for (const model::ContainerSample& one : snapshot.containers) evaluate_container(one, snapshot);
   for (const model::Event& event : events) {
-    if (const auto* gone = std::get_if<model::ContainerVanished>(&event.what))
+    if (const auto* gone = std::get_if<model::ContainerVanished>(&event.what)) {
+      sizer_.observe_end(gone->ref->id, gone->last, snapshot.wall);
       tracked_.erase(gone->ref->id.inode);
+    }
   }
+  sizer_.end_turn(snapshot);
   std::erase_if(tracked_, [&](const auto& entry) { return entry.second.seen != sequence_; });
   return std::move(out_);
 }
@@ -95,6 +98,9 @@ void Engine::select(Tracked& tracked, const std::shared_ptr<const model::Contain
       tracked.selected.push_back(&policy);
     }
   }
+  tracked.sized_cpu = sized_by(tracked, &Policy::size_cpu);
+  tracked.sized_memory = sized_by(tracked, &Policy::size_memory);
+  tracked.size_wishes.clear();
   // Neither overlays nor freezes outlive the selection. Those of a policy that selects it again begin anew.
   std::erase_if(tracked.rules, [&](const auto& entry) {
     return std::ranges::none_of(tracked.selected,
@@ -130,6 +136,7 @@ void Engine::evaluate_container(const model::ContainerSample& one, const model::
     for (const Rule& rule : policy->rules) run_rule(turn, *policy, rule);
   }
   thaw_when_due(turn);
+  if (tracked.sized_cpu || tracked.sized_memory) size(turn, one);
   if (!paused_) compare(turn, merge(turn));
 }
 

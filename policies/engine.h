@@ -7,6 +7,8 @@
 //     overlay away again.
 //  2. Limits and overlays of all policies that select it are merged, by priority, into one wanted value a
 //  field.
+//     A limit that `autosize` enforces comes before what its own policy's limits and rules say, and so below
+//     them.
 //  3. What the cgroup has is compared with what is wanted, and with what the kernel took when it was last
 //  written: a
 //     difference is a decision, kLimit the first time, kDrift where someone else wrote, kRule and kUntil for
@@ -32,6 +34,7 @@
 #include "policies/document.h"
 #include "policies/explanation.h"
 #include "policies/history.h"
+#include "policies/sizer.h"
 
 namespace plimsoll::policies {
 
@@ -75,6 +78,12 @@ class Engine {
   // The same for HostPolicies.
   Explanation explain_host(const model::Snapshot* snapshot = nullptr) const;
 
+  // What each container that a policy's `autosize` selects should be limited to, as far as is known.
+  std::vector<model::Recommendation> recommendations() const;
+  // What workloads were seen to use: to be kept over restarts and reboots alike, by itself.
+  std::string save_sizes() const { return sizer_.save(); }
+  Result<> restore_sizes(const std::string& text) { return sizer_.restore(text); }
+
   // What must survive a restart of the agent: values before the first write, values held, active rules,
   // cooldowns, freezes. Times are since boot: keep the text with the boot id, and give it back to the same
   // boot only (inodes of cgroups are used again after a reboot).
@@ -84,6 +93,7 @@ class Engine {
   Result<> restore(const std::string& text);
 
  private:
+  static constexpr std::string_view kAutosize = "autosize";  // the rule's name in decisions
   struct RuleKey {
     std::string policy, rule;
     auto operator<=>(const RuleKey&) const = default;
@@ -145,6 +155,18 @@ class Engine {
     std::optional<BootTime> next_try;
     Nanoseconds pause{0};
   };
+  // Who has the last word on sizing one resource; null where nobody sizes it.
+  struct SizedBy {
+    const Policy* policy = nullptr;
+    const SizeRule* rule = nullptr;
+    explicit operator bool() const { return rule != nullptr; }
+  };
+  struct SizeWish {
+    const Policy* policy = nullptr;
+    FieldId field = 0;
+    std::string value;
+    std::vector<std::pair<std::string, std::string>> seen;
+  };
   struct Tracked {
     std::string container_id;
     std::shared_ptr<const model::ContainerRef> ref;
@@ -152,6 +174,8 @@ class Engine {
     // What selects it, lowest priority first; found anew when its ref or the set is another one.
     std::vector<const Policy*> selected;
     std::shared_ptr<const PolicySet> selected_from;
+    SizedBy sized_cpu, sized_memory;
+    std::vector<SizeWish> size_wishes;  // limits that enforcing autosize has come to
     std::map<RuleKey, RuleRun, RuleOrder> rules;
     std::map<FieldKey, Held> fields;
     // Original values just written back, and when: a sample from before still shows what was taken away.
@@ -169,12 +193,25 @@ class Engine {
     std::string_view value, policy, rule;  // of the policy, or of its rule's run
     bool audit = false, force = false;
     model::Cause cause = model::Cause::kLimit;
-    const RuleRun* run = nullptr;  // whose overlay it is
+    const RuleRun* run = nullptr;    // whose overlay it is
+    const SizeWish* size = nullptr;  // where it is autosize's
+  };
+  // One wish of one policy: of its limits where neither `rule` nor `size` is there.
+  struct Wish {
+    const Policy& policy;
+    const Rule* rule;
+    const RuleRun* run;
+    const SizeWish* size;
+    FieldKey field;
+    const std::string& value;
+    std::string_view by() const {
+      return size != nullptr ? kAutosize : rule != nullptr ? std::string_view(rule->name) : "limits";
+    }
   };
   using Wishes = std::map<FieldKey, Wanted>;
 
   // Every limit and overlay of the policies that select the container, lowest priority first:
-  // visit(policy, rule or null, run or null, field, value).
+  // visit(const Wish&).
   template <typename Visit>
   void each_wish(const Tracked& tracked, Visit visit) const;
   void due(BootTime at) { due_ = due_ ? std::min(*due_, at) : at; }
@@ -196,6 +233,17 @@ class Engine {
   const model::ContainerSample* choose_victim(const Turn& turn, const KillStep& step, double& most) const;
   void kill_step(Turn& turn, const Policy& policy, const Rule& rule, const RuleRun& run,
                  const KillStep& step);
+  static SizedBy sized_by(const Tracked& tracked, std::optional<SizeRule> Policy::* resource);
+  void size(Turn& turn, const model::ContainerSample& one);
+  void size_memory(Turn& turn, Sizer::Living& living);
+  void size_cpu(Turn& turn, Sizer::Living& living);
+  void probe(Turn& turn, Sizer::Living& living);
+  void step_memory(Turn& turn, Sizer::Living& living);
+  static void step_cpu(Turn& turn, Sizer::Living& living);
+  static bool take_up(const Turn& turn, const SizedBy& by, FieldId field, Sizer::Resource& resource);
+  void reclaim(Turn& turn, const SizedBy& by, double amount,
+               std::vector<std::pair<std::string, std::string>> seen);
+  static void wish(Turn& turn, const SizedBy& by, FieldId field, const Sizer::Resource& resource);
   Wishes merge(Turn& turn) const;
   void compare(Turn& turn, const Wishes& wanted);
   void hold(Turn& turn, const FieldKey& key, const Wishes& wanted);
@@ -221,6 +269,7 @@ class Engine {
   History::Wanted windows_, host_windows_;
   bool paused_ = false;
   std::unordered_map<std::uint64_t, Tracked> tracked_;  // by inode
+  Sizer sizer_;
   Tracked host_;
   std::deque<BootTime> kills_;
   std::uint64_t sequence_ = 0;

@@ -189,14 +189,13 @@ void Engine::explain_fields(const Tracked* tracked, const model::Sample* sample,
     if (!state.now.empty() || !state.wanted.empty()) told.fields.push_back(std::move(state));
   }
   if (tracked == nullptr) return;
-  each_wish(*tracked, [&](const Policy& policy, const Rule* rule, const RuleRun*, const FieldKey& key,
-                          const std::string& value) {
+  each_wish(*tracked, [&](const Wish& wish) {
     const auto field = std::ranges::find_if(told.fields, [&](const FieldState& state) {
-      return state.field == fields()[key.id].name && state.device == key.device;
+      return state.field == fields()[wish.field.id].name && state.device == wish.field.device;
     });
-    const std::string by = rule == nullptr ? "limits" : rule->name;
-    if (field == told.fields.end() || (field->policy == policy.name && field->rule == by)) return;
-    field->overruled.insert(field->overruled.begin(), {policy.name, by, value});
+    const std::string by(wish.by());
+    if (field == told.fields.end() || (field->policy == wish.policy.name && field->rule == by)) return;
+    field->overruled.insert(field->overruled.begin(), {wish.policy.name, by, wish.value});
   });
 }
 

@@ -19,8 +19,8 @@ using model::Decision;
 Engine::Wishes Engine::merge(Turn& turn) const {
   Wishes wanted;
   // Lowest priority first: the last word counts.
-  each_wish(turn.tracked, [&](const Policy& policy, const Rule* rule, const RuleRun* run,
-                              const FieldKey& field, const std::string& value) {
+  each_wish(turn.tracked, [&](const Wish& wish) {
+    const auto& [policy, rule, run, size, field, value] = wish;
     const bool audit = policy.mode == Mode::kAudit;
     // An audited wish must not push an enforced one aside.
     const auto found = wanted.find(field);
@@ -30,10 +30,11 @@ Engine::Wishes Engine::merge(Turn& turn) const {
                          const auto* set = std::get_if<SetStep>(&step);
                          return set != nullptr && set->force;
                        });
-    const Cause cause = rule != nullptr ? Cause::kRule : (released ? Cause::kUntil : Cause::kLimit);
-    wanted[field] = {value, policy.name, rule == nullptr ? std::string_view("limits") : rule->name,
-                     audit, force,       cause,
-                     run};
+    const Cause cause = rule != nullptr   ? Cause::kRule
+                        : released        ? Cause::kUntil
+                        : size != nullptr ? Cause::kAutosize
+                                          : Cause::kLimit;
+    wanted[field] = {value, policy.name, wish.by(), audit, force, cause, run, size};
   });
   return wanted;
 }
@@ -148,6 +149,7 @@ void Engine::hold(Turn& turn, const FieldKey& key, const Wishes& wanted) {
     made.breach = want.run->breach;
     made.seen = want.run->seen;
   }
+  if (want.size != nullptr && !drifted) made.seen = want.size->seen;
   made.action = model::SetFile{std::string(fields()[key.id].file), file_text(key, std::string(want.value)),
                                file_text(key, now.value_or(""))};
   made.refusal = refusal_of(turn, key, wanted);

@@ -39,17 +39,20 @@ struct Engine::Turn {
 template <typename Visit>
 void Engine::each_wish(const Tracked& tracked, Visit visit) const {
   for (const Policy* policy : tracked.selected) {
+    for (const SizeWish& size : tracked.size_wishes) {
+      if (size.policy == policy) visit(Wish{*policy, nullptr, nullptr, &size, size.field, size.value});
+    }
     for (const LimitValue& limit : policy->limits) {
       const auto disk = limit.device.empty() ? disks_.end() : disks_.find(limit.device);
       const bool known = disk != disks_.end() && !disk->second.number.empty();
-      visit(*policy, nullptr, nullptr, FieldKey(limit.field, known ? disk->second.number : limit.device),
-            limit.text);
+      visit(Wish{*policy, nullptr, nullptr, nullptr,
+                 FieldKey(limit.field, known ? disk->second.number : limit.device), limit.text});
     }
     for (const Rule& rule : policy->rules) {
       const auto run = tracked.rules.find(RuleName(*policy, rule));
       if (run == tracked.rules.end()) continue;
       for (const auto& [field, value] : run->second.overlay)
-        visit(*policy, &rule, &run->second, FieldKey(field), value);
+        visit(Wish{*policy, &rule, &run->second, nullptr, FieldKey(field), value});
     }
   }
 }

@@ -122,6 +122,8 @@ class Expression {
     Nanoseconds duration{0};
   };
   friend class ExpressionBuilder;
+  friend class Reasoning;
+  friend std::optional<double> multiple_of(const Expression& value, std::string_view signal);
 
   Reading number_at(std::uint16_t index, const SignalSource& source) const;
   static std::string_view op_text(Op op);

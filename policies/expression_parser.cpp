@@ -13,6 +13,7 @@ namespace {
 constexpr std::size_t kLongestText = 4096;
 constexpr int kDeepest = 64;
 constexpr Nanoseconds kLongestWindow = std::chrono::hours(1);
+constexpr Nanoseconds kLongestHold = std::chrono::hours(365 * 24);  // since plus it stays a time
 
 constexpr std::array<std::string_view, 7> kFunctions = {"avg", "max", "min", "rate", "p50", "p95", "p99"};
 
@@ -176,7 +177,13 @@ class ExpressionParser {
     const Token token = here();
     next();
     if (token.kind == Token::Kind::kNumber) {
-      if (const auto parsed = parse_duration(token.text); parsed && parsed->count() > 0) return *parsed;
+      const auto parsed = parse_duration(token.text);
+      if (parsed && parsed->count() > 0 && *parsed <= kLongestHold) return *parsed;
+      if (parsed) {
+        complain(token.at, quoted(token.text) + " behind '" + std::string(what) + "', expected a duration " +
+                               (parsed->count() > 0 ? "of at most 8760h" : "above 0 such as 10s"));
+        return {};
+      }
     }
     complain(token.at, (token.kind == Token::Kind::kEnd ? "end" : quoted(token.text)) + " behind '" +
                            std::string(what) + "', expected a duration such as 10s");

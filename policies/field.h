@@ -16,8 +16,9 @@ namespace plimsoll::policies {
 enum class FieldKind { kCores, kBytes, kCount, kSeconds, kBytesPerSecond, kFlag, kCpuList };
 
 struct FieldInfo {
-  std::string_view name;  // "cpu.max", "memory.swap"
-  std::string_view file;  // "memory.swap.max"
+  std::string_view name;         // "cpu.max", "memory.swap"
+  std::string_view file;         // "memory.swap.max"
+  std::string_view description;  // one line
   FieldKind kind;
   bool may_be_max;
   double least, most;      // of the number, in the unit's base

@@ -20,14 +20,15 @@ std::string_view kind_name(YamlNode::Kind kind) {
   return "";
 }
 
-MapReader::MapReader(const YamlNode& node, std::string what, Diagnostics& out)
-    : node_(node), what_(std::move(what)), out_(out) {
+MapReader::MapReader(const YamlNode& node, std::string what, Diagnostics& out, MapId map)
+    : node_(node), what_(std::move(what)), out_(out), map_(map) {
   if (node.kind == YamlNode::Kind::kMap || node.kind == YamlNode::Kind::kNull) return;
   out.error(node.place, what_ + ": expected a map, got " + std::string(kind_name(node.kind)));
 }
 
 const YamlNode* MapReader::find(std::string_view key) {
-  known_.push_back(key);
+  if (std::ranges::find(keys_of(map_), key, &Key::name) == keys_of(map_).end()) return nullptr;
+  asked_.push_back(key);
   for (std::size_t i = 0; i < node_.keys.size(); ++i) {
     if (node_.keys[i].text == key) return &node_.items[i];
   }
@@ -70,10 +71,12 @@ std::optional<bool> MapReader::flag(std::string_view key) {
 }
 
 void MapReader::finish() {
+  std::vector<std::string_view> known;
+  for (const Key& key : keys_of(map_)) known.push_back(key.name);
   for (const YamlNode& key : node_.keys) {
-    if (std::ranges::find(known_, key.text) != known_.end()) continue;
+    if (std::ranges::find(asked_, key.text) != asked_.end()) continue;
     out_.error(key.place, what_ + ": unknown key " + policies::quoted(key.text) +
-                              did_you_mean(key.text, known_) + ", expected " + one_of(known_));
+                              did_you_mean(key.text, known) + ", expected " + one_of(known));
   }
 }
 

@@ -1,4 +1,5 @@
-// Reads the keys of one YAML map: each key is asked for once; what was not asked for is an unknown key.
+// Reads the keys of one YAML map. The keys that there are stand in the grammar's table; one that was not
+// asked for is unknown as well, so that the table holds none that nobody reads.
 #pragma once
 
 #include <optional>
@@ -7,6 +8,7 @@
 #include <vector>
 
 #include "policies/diagnostic.h"
+#include "policies/grammar.h"
 #include "policies/yaml_tree.h"
 
 namespace plimsoll::policies {
@@ -15,7 +17,7 @@ class MapReader {
  public:
   // `what` names the map in messages: "spec.select". A node that is no map is an error, told once; null is an
   // empty map.
-  MapReader(const YamlNode& node, std::string what, Diagnostics& out);
+  MapReader(const YamlNode& node, std::string what, Diagnostics& out, MapId map);
 
   const YamlNode* find(std::string_view key);     // null where absent
   const YamlNode* require(std::string_view key);  // absent: an error
@@ -31,7 +33,8 @@ class MapReader {
   const YamlNode& node_;
   std::string what_;
   Diagnostics& out_;
-  std::vector<std::string_view> known_;
+  MapId map_;
+  std::vector<std::string_view> asked_;
 };
 
 std::string_view kind_name(YamlNode::Kind kind);  // "a list", "a map", "a text", "nothing"

@@ -369,6 +369,17 @@ std::span<const std::string_view> signal_names(bool host_only) {
   return host_only ? host : all;
 }
 
+std::span<const std::string_view> container_signal_names() {
+  static const std::vector<std::string_view> names = [] {
+    std::vector<std::string_view> out;
+    for (const SignalInfo& info : kSignals) {
+      if (!info.host) out.push_back(info.name);
+    }
+    return out;
+  }();
+  return names;
+}
+
 Reading read_signal(SignalId id, const SignalInputs& inputs) {
   const SignalInfo& info = kSignals[id];
   const bool there = info.host ? inputs.host != nullptr : inputs.sample != nullptr && inputs.ref != nullptr;

@@ -73,6 +73,7 @@ std::span<const SignalInfo> signals();
 std::optional<SignalId> find_signal(std::string_view name);
 // Names that are right in a condition of a HostPolicy (host.* only) or of a Policy (all).
 std::span<const std::string_view> signal_names(bool host_only);
+std::span<const std::string_view> container_signal_names();
 Reading read_signal(SignalId id, const SignalInputs& inputs);
 
 }  // namespace plimsoll::policies

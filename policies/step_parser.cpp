@@ -5,6 +5,7 @@
 
 #include "agent/base/signal_name.h"
 #include "policies/map_reader.h"
+#include "policies/notify_template.h"
 #include "policies/spelling.h"
 
 namespace plimsoll::policies {
@@ -66,7 +67,7 @@ std::optional<Step> parse_set_value(FieldId id, const YamlNode& node, const Pars
 }
 
 void parse_set(const YamlNode& node, const ParseContext& context, std::vector<Step>& steps) {
-  MapReader reader(node, "set", context.out);
+  MapReader reader(node, "set", context.out, MapId::kSet);
   const bool force = reader.flag("force").value_or(false);
   std::size_t found = 0;
   for (FieldId id = 0; id < fields().size(); ++id) {
@@ -86,7 +87,7 @@ void parse_set(const YamlNode& node, const ParseContext& context, std::vector<St
 
 void parse_kill(const YamlNode& node, const ParseContext& context, std::vector<Step>& steps) {
   KillStep step;
-  MapReader reader(node, "kill", context.out);
+  MapReader reader(node, "kill", context.out, context.host ? MapId::kHostKill : MapId::kKill);
   if (const std::string text = reader.text("signal"); !text.empty()) {
     if (const auto number = parse_signal(text)) {
       step.signal = *number;
@@ -107,7 +108,7 @@ void parse_kill(const YamlNode& node, const ParseContext& context, std::vector<S
         victim->place,
         "kill.victim: only a HostPolicy chooses a victim; a Policy kills the container it selected");
   } else if (victim != nullptr) {
-    MapReader inside(*victim, "kill.victim", context.out);
+    MapReader inside(*victim, "kill.victim", context.out, MapId::kVictim);
     if (const YamlNode* among = inside.require("among")) {
       step.among = parse_selector(*among, "kill.victim.among", context, true);
     }
@@ -126,7 +127,6 @@ void parse_kill(const YamlNode& node, const ParseContext& context, std::vector<S
   steps.emplace_back(std::move(step));
 }
 
-constexpr std::array<std::string_view, 6> kActions = {"set", "freeze", "thaw", "kill", "notify", "wait"};
 constexpr std::array<std::string_view, 3> kLater = {"reclaim", "stop", "restart"};
 
 void parse_step(const YamlNode& node, const ParseContext& context, std::vector<Step>& steps) {
@@ -140,37 +140,45 @@ void parse_step(const YamlNode& node, const ParseContext& context, std::vector<S
   }
   if (node.kind != Kind::kMap || node.keys.size() != 1) {
     return context.out.error(node.place,
-                             "an action: expected one of " + one_of(kActions) + " with its value");
+                             "an action: expected one of " + one_of(action_names()) + " with its value");
   }
   const std::string& name = node.keys[0].text;
   const YamlNode& value = node.items[0];
   if (std::ranges::find(kLater, name) != kLater.end()) {
-    return context.out.error(node.keys[0].place, "action " + policies::quoted(name) +
-                                                     " is not available yet, expected " + one_of(kActions));
+    return context.out.error(
+        node.keys[0].place,
+        "action " + policies::quoted(name) + " is not available yet, expected " + one_of(action_names()));
   }
   if (context.host && (name == "set" || name == "freeze" || name == "thaw")) {
     return context.out.error(node.keys[0].place, name + ": a HostPolicy may kill and notify only");
   }
   if (name == "set") return parse_set(value, context, steps);
   if (name == "kill") return parse_kill(value, context, steps);
-  if (name == "thaw") return void(steps.emplace_back(ThawStep{}));
+  if (name == "thaw") {
+    if (value.kind != Kind::kNull)
+      context.out.error(value.place, "thaw: takes no value, expected 'thaw' alone");
+    return void(steps.emplace_back(ThawStep{}));
+  }
   if (name == "freeze") {
-    if (const auto duration = parse_duration_node(value, "freeze", context))
+    if (const auto duration = parse_positive_duration(value, "freeze", context))
       steps.emplace_back(FreezeStep{*duration, node.keys[0].place});
     return;
   }
   if (name == "wait") {
-    if (const auto duration = parse_duration_node(value, "wait", context))
+    if (const auto duration = parse_positive_duration(value, "wait", context))
       steps.emplace_back(WaitStep{*duration});
     return;
   }
   if (name == "notify") {
-    if (value.kind == Kind::kScalar && !value.text.empty())
+    if (value.kind == Kind::kScalar && !value.text.empty()) {
+      check_template(value, context);
       return void(steps.emplace_back(NotifyStep{value.text}));
+    }
     return context.out.error(value.place, "notify: expected a text");
   }
   context.out.error(node.keys[0].place, "unknown action " + policies::quoted(name) +
-                                            did_you_mean(name, kActions) + ", expected " + one_of(kActions));
+                                            did_you_mean(name, action_names()) + ", expected " +
+                                            one_of(action_names()));
 }
 
 std::vector<Glob> parse_globs(const YamlNode& node, const std::string& what, Glob::Kind kind,
@@ -208,10 +216,12 @@ std::vector<Step> parse_steps(const YamlNode& list, const ParseContext& context)
 Selector parse_selector(const YamlNode& node, const std::string& what, const ParseContext& context,
                         bool allow_except) {
   Selector select;
-  MapReader reader(node, what, context.out);
+  MapReader reader(node, what, context.out, allow_except ? MapId::kSelect : MapId::kExcept);
   if (const YamlNode* labels = reader.find("labels")) {
     if (labels->kind != Kind::kMap)
       context.out.error(labels->place, what + ".labels: expected a map of key: value");
+    if (labels->kind == Kind::kMap && labels->keys.empty())
+      context.out.error(labels->place, what + ".labels: an empty map selects nothing");
     for (std::size_t i = 0; i < labels->keys.size(); ++i) {
       select.labels[labels->keys[i].text] =
           parse_globs(labels->items[i], what + ".labels." + labels->keys[i].text, Glob::Kind::kText, context);
@@ -226,17 +236,17 @@ Selector parse_selector(const YamlNode& node, const std::string& what, const Par
   globs("cgroups", Glob::Kind::kPath, select.cgroups);
   globs("namespaces", Glob::Kind::kText, select.namespaces);
   if (const YamlNode* runtimes = reader.find("runtimes")) {
-    static constexpr std::array<std::string_view, 6> kRuntimes = {"plimsoll",   "docker", "podman",
-                                                                  "containerd", "crio",   "systemd"};
     const std::vector<YamlNode> single = {*runtimes};
+    if (runtimes->kind == Kind::kList && runtimes->items.empty())
+      context.out.error(runtimes->place, what + ".runtimes: an empty list selects nothing");
     for (const YamlNode& one : runtimes->kind == Kind::kList ? runtimes->items : single) {
       const auto runtime = model::runtime_from(one.text);
       if (runtime && *runtime != model::Runtime::kOther) {
         select.runtimes.push_back(*runtime);
       } else {
         context.out.error(one.place, what + ".runtimes: unknown runtime " + policies::quoted(one.text) +
-                                         did_you_mean(one.text, kRuntimes) + ", expected " +
-                                         one_of(kRuntimes));
+                                         did_you_mean(one.text, runtime_words()) + ", expected " +
+                                         one_of(runtime_words()));
       }
     }
   }
@@ -254,61 +264,6 @@ Selector parse_selector(const YamlNode& node, const std::string& what, const Par
         node.place,
         what + ": selects nothing, expected labels, names, images, cgroups, runtimes or namespaces");
   return select;
-}
-
-std::optional<Nanoseconds> parse_duration_node(const YamlNode& node, const std::string& what,
-                                               const ParseContext& context) {
-  if (node.kind == Kind::kScalar) {
-    if (const auto duration = parse_duration(node.text)) return *duration;
-  }
-  context.out.error(node.place, what + ": expected a duration such as 10s, got " +
-                                    (node.kind == Kind::kScalar ? policies::quoted(node.text)
-                                                                : std::string(kind_name(node.kind))));
-  return std::nullopt;
-}
-
-std::optional<Expression> parse_condition(const YamlNode& node, const std::string& what,
-                                          const ParseContext& context) {
-  if (node.kind != Kind::kScalar) {
-    context.out.error(node.place, what + ": expected a condition, got " + std::string(kind_name(node.kind)));
-    return std::nullopt;
-  }
-  auto condition = Expression::condition(node.text, {.host_only = context.host});
-  if (condition) return std::move(*condition);
-  context.out.error(place_in_scalar(context.source, node, condition.error().at),
-                    what + ": " + condition.error().message);
-  return std::nullopt;
-}
-
-std::optional<std::string> parse_field_value(FieldId id, const YamlNode& node, const std::string& what,
-                                             const ParseContext& context) {
-  const FieldInfo& field = fields()[id];
-  const auto refuse = [&](const std::string& expected) {
-    context.out.error(node.place, what + ": expected " + expected + ", got " +
-                                      (node.kind == Kind::kScalar ? policies::quoted(node.text)
-                                                                  : std::string(kind_name(node.kind))));
-    return std::optional<std::string>();
-  };
-  if (field.kind == FieldKind::kFlag) {
-    if (node.text == "true") return "1";
-    if (node.text == "false") return "0";
-    return refuse("true or false");
-  }
-  if (field.kind == FieldKind::kCpuList) {
-    const bool good = node.kind == Kind::kScalar && !node.text.empty() &&
-                      node.text.find_first_not_of("0123456789,-") == std::string::npos;
-    return good ? std::optional(node.text) : refuse("a list of CPUs such as \"0-3\"");
-  }
-  if (field.may_be_max && node.text == "max") return field_max_text(field);
-  const Unit unit = unit_of(field);
-  const std::string wanted = std::string(describe(unit)) + " such as " + std::string(example(unit)) +
-                             (field.may_be_max ? ", or max" : "");
-  const auto quantity = node.kind == Kind::kScalar ? parse_quantity(node.text) : invalid("");
-  if (!quantity || !comparable(quantity->type, {unit, false, false})) return refuse(wanted);
-  if (quantity->value < field.least || quantity->value > field.most) {
-    return refuse("a value from " + format_number(field.least) + " to " + format_number(field.most));
-  }
-  return field_text(field, quantity->value);
 }
 
 }  // namespace plimsoll::policies

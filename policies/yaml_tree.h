@@ -20,6 +20,8 @@ struct YamlNode {
   std::string text;             // of a scalar
   std::vector<YamlNode> keys;   // of a map: scalars, no two alike
   std::vector<YamlNode> items;  // of a list; of a map: the values, in the order of keys
+
+  const YamlNode* value_of(std::string_view key) const;  // null where this is no map with that key
 };
 
 // The documents of one file. Errors go to `out`: bad YAML, two equal keys, anchors and aliases (refused: a

@@ -55,6 +55,7 @@ Result<int> tag(const Connection& agent, const Words& args);
 Result<int> events(const Connection& agent, const Words& args);
 Result<int> decisions(const Connection& agent, const Words& args);
 Result<int> export_history(const Connection& agent, const Words& args);
+Result<int> recommend(const Connection& agent, const Words& args);
 Result<int> noisy(const Connection& agent, const Words& args);
 Result<int> oom(const Connection& agent, const Words& args);
 Result<int> version(const Connection& agent, const Words& args);

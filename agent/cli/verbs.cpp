@@ -28,6 +28,7 @@ constexpr std::array kVerbs = {
     Verb{"rmi", "Remove images", rmi},
     Verb{"tag", "Give an image another name", tag},
     Verb{"decisions", "Show what policies decided and what came of it", decisions},
+    Verb{"recommend", "Show what containers should be limited to, from what they used", recommend},
     Verb{"noisy", "Show which containers kept others waiting for a CPU", noisy},
     Verb{"oom", "Show what the kernel killed for lack of memory, and why", oom},
     Verb{"version", "Show the versions of the command line and of the agent", version},

@@ -14,6 +14,7 @@
 #include "agent/api/server.h"
 #include "agent/base/version.h"
 #include "agent/container/containers.h"
+#include "agent/daemon/host_cpus.h"
 #include "agent/daemon/loop.h"
 #include "agent/daemon/pages.h"
 #include "agent/daemon/sources.h"
@@ -156,7 +157,7 @@ class Agent {
   Result<> open_loop() {
     engine_.emplace(policies::EngineOptions{.untouchable = untouchable(config_.host.proc)});
     executor_.emplace(host_.cgroup_mount, clock_);
-    PLIMSOLL_ASSIGN(auto folder, PolicyFolder::open(config_.policies));
+    PLIMSOLL_ASSIGN(auto folder, PolicyFolder::open(config_.policies, host_cpus()));
     folder_.emplace(std::move(folder));
     for (const auto& one : folder_->diagnostics()) log::warning(to_string(one));
     if (!std::filesystem::exists(config_.policies))

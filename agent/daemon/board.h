@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "agent/model/decision.h"
+#include "agent/model/recommendation.h"
 #include "agent/model/sample.h"
 #include "agent/watch/watcher.h"
 #include "policies/document.h"
@@ -26,6 +27,9 @@ struct View {
   std::shared_ptr<const policies::PolicySet> policies;
   std::vector<policies::Diagnostic> diagnostics;  // of the policy folder as it stands now
   bool paused = false;                            // all enforcement
+  // As of the last few seconds; never null.
+  std::shared_ptr<const std::vector<model::Recommendation>> recommendations =
+      std::make_shared<const std::vector<model::Recommendation>>();
   std::shared_ptr<const std::map<std::string, LastDecision>> last_decisions;  // by container id
   watch::WatchStats watch;
 };

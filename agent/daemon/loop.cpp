@@ -19,7 +19,10 @@
 namespace plimsoll::daemon {
 namespace {
 
-constexpr std::uint64_t kTicksBetweenSaves = 10;  // of the totals by workload
+constexpr std::uint64_t kTicksBetweenSaves = 10;   // of the totals by workload
+constexpr std::uint64_t kTicksBetweenLooks = 5;    // at what containers should be limited to
+constexpr std::uint64_t kTicksBetweenSizes = 300;  // saved: large, and slow to change
+constexpr const char* kSizesState = "sizes";
 constexpr const char* kEngineState = "engine";
 constexpr const char* kTotalsState = "workloads";
 constexpr const char* kGraceState = "graces";
@@ -99,6 +102,8 @@ void Loop::restore() {
   // Totals go on over a boot; the watcher tells one from the other itself.
   const auto totals = parts_.audit.get_state(kTotalsState);
   if (totals && *totals) told(parts_.watcher.restore(**totals, parts_.boot_id));
+  const auto sizes = parts_.audit.get_state(kSizesState);
+  if (sizes && *sizes) told(parts_.engine.restore_sizes(**sizes));
   // A pause ends when somebody says so: not with a new agent, and not with a reboot.
   const auto paused = parts_.audit.get_state(kPausedState);
   if (!paused) log::warning("state of an earlier agent: " + paused.error().message());
@@ -120,12 +125,19 @@ void Loop::save_totals() {
   if (!stored) log::warning("keep the totals by workload: " + stored.error().message());
 }
 
+// Good over a boot: it is known by workload, not by cgroup.
+void Loop::save_sizes() {
+  const auto stored = parts_.audit.put_state(kSizesState, parts_.engine.save_sizes());
+  if (!stored) log::warning("keep what workloads were seen to use: " + stored.error().message());
+}
+
 Result<> Loop::run(int signals) {
   PLIMSOLL_TRY(add(epoll_, signals));
   Result<> outcome;
   while (!stopping_ && outcome) outcome = wait(signals);
   save_engine();
   save_totals();
+  save_sizes();
   const std::lock_guard lock(mutex_);
   ended_ = true;
   tasks_.clear();  // breaks their promises: whoever waits is told
@@ -203,11 +215,17 @@ void Loop::tick() {
   memory_history_.note(*snapshot);
   tick_before_ = std::exchange(last_tick_, snapshot);
   if (ticks_ % kTicksBetweenSaves == 0) forget_ended(*snapshot);
+  if (ticks_ % kTicksBetweenLooks == 0) {
+    recommendations_ =
+        std::make_shared<const std::vector<model::Recommendation>>(parts_.engine.recommendations());
+  }
   ticking_ = true;
   turn(std::move(snapshot));
   ticking_ = false;
   log_warnings();
-  if (++ticks_ % kTicksBetweenSaves != 0) return;
+  ++ticks_;
+  if (ticks_ % kTicksBetweenSizes == 0) save_sizes();
+  if (ticks_ % kTicksBetweenSaves != 0) return;
   save_totals();
   find_disks();
   look_at_history();
@@ -348,6 +366,7 @@ void Loop::publish(std::shared_ptr<const model::Snapshot> snapshot) {
   view->policies = parts_.folder.set();
   view->diagnostics = parts_.folder.diagnostics();
   view->paused = paused_;
+  view->recommendations = recommendations_;
   view->last_decisions = last_decisions_;
   view->watch = parts_.watcher.stats();
   const std::uint64_t lost = view->watch.overflows + view->watch.missed;

@@ -107,6 +107,7 @@ class Loop {
   void forget_ended(const model::Snapshot& snapshot);  // last decisions of containers that are gone
   void save_engine();
   void save_totals();
+  void save_sizes();
   void restore();
   void set_paused(bool paused);
   std::optional<std::string> kept(const char* key) const;
@@ -128,6 +129,8 @@ class Loop {
   std::shared_ptr<const std::map<std::string, LastDecision>> last_decisions_ =
       std::make_shared<const std::map<std::string, LastDecision>>();
   std::string saved_engine_;
+  std::shared_ptr<const std::vector<model::Recommendation>> recommendations_ =
+      std::make_shared<const std::vector<model::Recommendation>>();
 
   std::mutex mutex_;
   std::deque<std::function<void()>> tasks_;

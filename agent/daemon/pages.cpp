@@ -74,6 +74,9 @@ void Pages::add_to(api::Router& router) {
   router.add("GET", "/plimsoll/v1/ooms", [this](api::Exchange& exchange) { ooms(exchange); }, open);
   router.add("GET", "/plimsoll/v1/ooms/{id}", [this](api::Exchange& exchange) { oom(exchange); }, open);
   router.add("GET", "/plimsoll/v1/policies", [this](api::Exchange& exchange) { policies(exchange); }, open);
+  router.add(
+      "GET", "/plimsoll/v1/recommendations", [this](api::Exchange& exchange) { recommendations(exchange); },
+      open);
   router.add("GET", "/plimsoll/v1/health", [this](api::Exchange& exchange) { health(exchange); }, open);
   router.add("GET", "/plimsoll/v1/history", [this](api::Exchange& exchange) { history(exchange); });
   router.add("GET", "/plimsoll/v1/policies/explain/{name...}",
@@ -95,6 +98,7 @@ void Pages::metrics(api::Exchange& exchange) {
                                  .decisions = std::move(*counts),
                                  .policies = {.loaded = view->policies->policies.size(),
                                               .load_errors = policies::count_errors(view->diagnostics)},
+                                 .recommendations = view->recommendations,
                                  .label_keys = parts_.label_keys,
                                  .own = parts_.metrics.text()};
   api::Response head{.type = kPrometheusText, .headers = {{"Vary", "Accept-Encoding"}}};
@@ -201,6 +205,16 @@ void Pages::policies(api::Exchange& exchange) const {
                      {"paused", view->paused},
                      {"diagnostics", json::parse(policies::diagnostics_json(view->diagnostics))}};
   reply_either(exchange, std::move(text), json_text(body) + "\n");
+}
+
+void Pages::recommendations(api::Exchange& exchange) const {
+  const auto view = parts_.board.get();
+  const std::string name = exchange.request().value("container");
+  const auto* container = name.empty() ? nullptr : find_container(*view->now, name);
+  if (container == nullptr && !name.empty()) {
+    return exchange.reply_error(Error("No such running container: " + name, ErrorKind::kNotFound));
+  }
+  api::reply_json(exchange, recommendations_json(*view, container ? container->ref.get() : nullptr));
 }
 
 void Pages::explain(api::Exchange& exchange) const {

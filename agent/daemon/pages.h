@@ -7,6 +7,7 @@
 //   GET  /plimsoll/v1/ooms/ID                     one of them, with all that is known
 //   GET  /plimsoll/v1/policies                    what is in force, and what is wrong with the folder
 //   GET  /plimsoll/v1/policies/explain/NAME       what holds for one container, and why
+//   GET  /plimsoll/v1/recommendations?container   what containers should be limited to; see status.h
 //   POST /plimsoll/v1/pause?paused=BOOL           stops all enforcement, or lets it go on
 //   GET  /plimsoll/v1/health                      {"healthy": BOOL, ...}; 503 where the loop has stood still
 // All GETs but explain, history and what has `at` or `follow` are public.
@@ -53,6 +54,7 @@ class Pages {
   void ooms(api::Exchange& exchange) const;
   void oom(api::Exchange& exchange) const;
   void policies(api::Exchange& exchange) const;
+  void recommendations(api::Exchange& exchange) const;
   void explain(api::Exchange& exchange) const;
   void pause(api::Exchange& exchange) const;
   void health(api::Exchange& exchange) const;

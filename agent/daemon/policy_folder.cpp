@@ -13,9 +13,9 @@ constexpr std::uint32_t kParentChanges = IN_CREATE | IN_MOVED_TO | IN_DELETE_SEL
 
 }  // namespace
 
-Result<PolicyFolder> PolicyFolder::open(std::string path) {
+Result<PolicyFolder> PolicyFolder::open(std::string path, std::optional<policies::HostCpus> host) {
   PLIMSOLL_ASSIGN(auto changes, kernel::Inotify::open());
-  PolicyFolder folder(std::move(path), std::move(changes));
+  PolicyFolder folder(std::move(path), host, std::move(changes));
   folder.load();
   return folder;
 }
@@ -39,7 +39,7 @@ bool PolicyFolder::refresh() {
 
 void PolicyFolder::load() {
   watch();
-  auto outcome = policies::load_folder(path_);
+  auto outcome = policies::load_folder(path_, host_);
   if (!outcome) {
     diagnostics_ = {{.file = path_, .place = {}, .message = outcome.error().message()}};
     return;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,8 +15,9 @@ namespace plimsoll::daemon {
 
 class PolicyFolder {
  public:
-  // A folder that is not there holds no policies; it is noticed when it comes. Loads once.
-  static Result<PolicyFolder> open(std::string path);
+  // A folder that is not there holds no policies; it is noticed when it comes. Loads once. With `host`,
+  // limits that this machine cannot hold are refused.
+  static Result<PolicyFolder> open(std::string path, std::optional<policies::HostCpus> host = {});
 
   int fd() const { return changes_.fd(); }  // readable when refresh() has something to do
   // Drains the notifications and loads anew where the folder changed; true: set() or diagnostics() are new.
@@ -28,11 +30,12 @@ class PolicyFolder {
   std::size_t errors() const { return policies::count_errors(diagnostics_); }
 
  private:
-  PolicyFolder(std::string path, kernel::Inotify changes)
-      : path_(std::move(path)), changes_(std::move(changes)) {}
+  PolicyFolder(std::string path, std::optional<policies::HostCpus> host, kernel::Inotify changes)
+      : path_(std::move(path)), host_(host), changes_(std::move(changes)) {}
   void watch();
 
   std::string path_;
+  std::optional<policies::HostCpus> host_;
   kernel::Inotify changes_;
   std::shared_ptr<const policies::PolicySet> set_ = std::make_shared<const policies::PolicySet>();
   std::vector<policies::Diagnostic> diagnostics_;

@@ -7,10 +7,13 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/cli/flags.h"
+#include "agent/daemon/host_cpus.h"
 #include "agent/daemon/verbs.h"
 #include "agent/kernel/file.h"
 #include "policies/document.h"
+#include "policies/policy_files.h"
 #include "policies/render.h"
+#include "policies/schema.h"
 #include "policies/signal.h"
 
 namespace plimsoll::daemon {
@@ -25,6 +28,7 @@ Commands:
   list                the policies that the agent has in force
   explain CONTAINER   what holds for a container, where each value comes from, and each rule's state
   signals             what conditions can read
+  schema              the JSON Schema of policy files, for editors
 
 Example:
   plimsoll policy check /etc/plimsoll/policies
@@ -36,7 +40,9 @@ Result<std::vector<policies::PolicyFile>> read_files(const cli::Words& names) {
   for (const std::string& name : names) {
     std::error_code error;
     if (!std::filesystem::is_directory(name, error)) {
-      PLIMSOLL_ASSIGN(std::string text, kernel::read_file(name));
+      // A pipe (/dev/stdin, <(...)) has no state that could change while it is read.
+      const bool file = std::filesystem::is_regular_file(name, error);
+      PLIMSOLL_ASSIGN(std::string text, file ? policies::read_policy_file(name) : kernel::read_file(name));
       files.push_back({name, std::move(text)});
       continue;
     }
@@ -47,14 +53,15 @@ Result<std::vector<policies::PolicyFile>> read_files(const cli::Words& names) {
 }
 
 Result<int> check(const cli::Words& args) {
-  bool strict = false;
+  bool strict = false, any_host = false;
   std::string format;
   cli::Flags flags(
       "policy check [FLAGS] FILE...",
-      "Say what is wrong with policy files or folders, all of it, with file:line:column. Exit status:\n"
-      "0 good, 1 something is wrong, 2 a file could not be read",
+      "Say what is wrong with policy files or folders, all of it, with file:line:column, on this host. Exit\n"
+      "status: 0 good, 1 something is wrong, 2 a file could not be read",
       "plimsoll policy check --strict policies/*.yaml");
   flags.flag(0, "strict", strict, "warnings are errors")
+      .flag(0, "any-host", any_host, "not for this host alone: more CPUs than it has are no error")
       .value(0, "format", format, "FORMAT", "text or json (text)");
   PLIMSOLL_ASSIGN(const auto names, flags.take(args, {.least = 1}, "at least one file or folder"));
   if (!names) return 0;
@@ -64,7 +71,8 @@ Result<int> check(const cli::Words& args) {
     fmt::print(stderr, "plimsoll policy check: {}\n", files.error().message());
     return kUnreadable;
   }
-  const policies::LoadOutcome outcome = policies::load_texts(*files);
+  const policies::LoadOutcome outcome =
+      policies::load_texts(*files, any_host ? std::nullopt : std::optional(host_cpus()));
   fmt::print("{}", as_json ? policies::check_json(outcome) + "\n" : policies::check_text(outcome));
   return policies::check_status(outcome, strict);
 }
@@ -115,6 +123,14 @@ Result<int> signals(const cli::Words& args) {
   return 0;
 }
 
+Result<int> schema(const cli::Words& args) {
+  cli::Flags flags("policy schema", "The JSON Schema (draft 2020-12) of policy files, for editors",
+                   "plimsoll policy schema > plimsoll-policy.json");
+  PLIMSOLL_ASSIGN(const auto words, flags.take(args, {.most = 0}, "no words"));
+  if (words) fmt::print("{}", policies::schema_json());
+  return 0;
+}
+
 }  // namespace
 
 Result<bool> wants_json(const std::string& format) {
@@ -130,6 +146,7 @@ Result<int> policy_verb(const cli::Connection& agent, const cli::Words& args) {
   if (command == "list" || command == "ls") return list(agent, rest);
   if (command == "explain") return explain(agent, rest);
   if (command == "signals") return signals(rest);
+  if (command == "schema") return schema(rest);
   if (command == "--help" || command == "-h") return fmt::print("{}", kHelp), 0;
   return invalid((command.empty() ? "policy: no command" : "policy: unknown command '" + command + "'") +
                  "; see plimsoll policy --help");

@@ -128,6 +128,39 @@ json interference_json(const View& view) {
   return cells;
 }
 
+json recommendations_json(const View& view, const model::ContainerRef* only) {
+  json all = json::array();
+  for (const model::Recommendation& one : *view.recommendations) {
+    const model::ContainerRef& ref = *one.container;
+    if (only != nullptr && ref.id != only->id) continue;
+    const auto service = ref.labels.find("com.docker.compose.service");
+    all.push_back({{"container",
+                    {{"id", ref.container_id},
+                     {"name", ref.name},
+                     {"image", ref.image},
+                     {"cgroup", ref.cgroup},
+                     {"runtime", to_string(ref.runtime)},
+                     {"namespace", ref.kube_namespace},
+                     {"pod", ref.pod},
+                     {"kube_container", ref.kube_container},
+                     {"compose_service", service == ref.labels.end() ? "" : service->second}}},
+                   {"resource", one.resource == model::Recommendation::Resource::kMemory ? "memory" : "cpu"},
+                   {"policy", one.policy},
+                   {"mode", one.mode},
+                   {"seek", one.seek},
+                   {"audit", one.audit},
+                   {"limit", or_null(one.limit)},
+                   {"used", or_null(one.used)},
+                   {"target", one.target},
+                   {"lower", one.lower},
+                   {"upper", one.upper},
+                   {"saves", or_null(one.saves())},
+                   {"confidence", one.confidence},
+                   {"observed_seconds", to_seconds(one.observed)}});
+  }
+  return all;
+}
+
 const model::ContainerSample* find_container(const model::Snapshot& snapshot, std::string_view name) {
   const model::ContainerSample* found = nullptr;
   for (const auto& one : snapshot.containers) {

@@ -29,6 +29,12 @@ nlohmann::json containers_json(const View& view, const OwnCost& own);
 // first seen.
 nlohmann::json interference_json(const View& view);
 
+// [{container: {id, name, image, cgroup, runtime, namespace, pod, kube_container, compose_service}, resource
+// ("memory" | "cpu"), policy, mode, seek, audit, limit, used, target, lower, upper, saves, confidence (0..1),
+// observed_seconds}], bytes or cores; a limit that is not there, and what it would save, are null. `only`: of
+// this container; null: all.
+nlohmann::json recommendations_json(const View& view, const model::ContainerRef* only);
+
 // The living container that `name` means: its name, id or id's unique prefix of 4 or more, or cgroup path.
 // Null: none, or several.
 const model::ContainerSample* find_container(const model::Snapshot& snapshot, std::string_view name);

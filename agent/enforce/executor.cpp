@@ -124,6 +124,28 @@ void Executor::set(const model::SetFile& action, const kernel::Cgroup& cgroup, D
   conclude(record, Outcome::kDone, *written ? "in force, the kernel still reclaims down to it" : "");
 }
 
+void Executor::reclaim(const model::ReclaimMemory& action, const kernel::Cgroup& cgroup,
+                       DecisionRecord& record) {
+  record.detail = "memory.reclaim " + format_bytes(action.amount);
+  if (!cgroup.has("memory.reclaim")) {
+    if (!cgroup.has("cgroup.type")) return conclude(record, Outcome::kVanished);
+    return conclude(record, Outcome::kRefused,
+                    "this cgroup has no such file: its controller is off, or the kernel is older than 5.19");
+  }
+  const auto current = [&] {
+    const auto text = cgroup.read("memory.current");
+    return text ? std::string(kernel::without_newline(*text)) : std::string();
+  };
+  record.before = current();
+  const auto done = writer_.reclaim(cgroup, action.amount);
+  record.after = current();
+  if (!done) return conclude_error(record, done.error());
+  conclude(record, Outcome::kDone,
+           *done == LimitWriter::Reclaimed::kAll    ? ""
+           : *done == LimitWriter::Reclaimed::kLess ? "less could be taken away than was asked for"
+                                                    : "the kernel still reclaims");
+}
+
 void Executor::kill(const model::Kill& action, model::CgroupId id, const kernel::Cgroup& cgroup,
                     DecisionRecord& record) {
   record.detail = "SIG" + signal_name(action.signal);
@@ -153,6 +175,8 @@ void Executor::act(const model::Decision& decision, const kernel::Cgroup& cgroup
     return set(*set_file, cgroup, record);
   if (const auto* signal = std::get_if<model::Kill>(&decision.action))
     return kill(*signal, decision.container->id, cgroup, record);
+  if (const auto* less = std::get_if<model::ReclaimMemory>(&decision.action))
+    return reclaim(*less, cgroup, record);
   const bool freeze = std::holds_alternative<model::Freeze>(decision.action);
   const auto frozen = cgroup.freeze(freeze);
   record.before = freeze ? "0" : "1";
@@ -170,6 +194,8 @@ DecisionRecord Executor::carry_out(const model::Decision& decision) {
     record.before = set_file->before;
     record.after = set_file->value;
   }
+  if (const auto* less = std::get_if<model::ReclaimMemory>(&decision.action))
+    record.detail = "memory.reclaim " + format_bytes(less->amount);
   if (const auto* notify = std::get_if<model::Notify>(&decision.action)) {
     record.detail = notify->text;
     conclude(record, decision.audit ? Outcome::kAudited : Outcome::kDone);

@@ -57,6 +57,8 @@ class Executor {
   void act(const model::Decision& decision, const kernel::Cgroup& cgroup, model::DecisionRecord& record);
   Result<bool> write(const kernel::Cgroup& cgroup, const model::SetFile& action, const std::string& before);
   void set(const model::SetFile& action, const kernel::Cgroup& cgroup, model::DecisionRecord& record);
+  void reclaim(const model::ReclaimMemory& action, const kernel::Cgroup& cgroup,
+               model::DecisionRecord& record);
   void kill(const model::Kill& action, model::CgroupId id, const kernel::Cgroup& cgroup,
             model::DecisionRecord& record);
 

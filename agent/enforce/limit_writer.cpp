@@ -25,6 +25,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::size_t kMostJobs = 32;
+constexpr auto kReclaimMoment = 20ms;
 constexpr auto kLook = 2ms;
 constexpr int kMostLooks = 250;  // for the limit to be in force, the thread need only be scheduled once
 
@@ -101,8 +102,9 @@ void LimitWriter::interrupt(Job& job) {
   ::pthread_kill(job.thread.native_handle(), SIGURG);
 }
 
-Result<bool> LimitWriter::write(const kernel::Cgroup& cgroup, const std::string& file,
-                                const std::string& value, const std::string& before) {
+Result<std::shared_ptr<LimitWriter::Job>> LimitWriter::begin(const kernel::Cgroup& cgroup,
+                                                             const std::string& file,
+                                                             const std::string& value) {
   reap();
   const std::string doing = "write " + file + " of " + cgroup.path();
   if (jobs_.size() >= kMostJobs) {
@@ -123,7 +125,29 @@ Result<bool> LimitWriter::write(const kernel::Cgroup& cgroup, const std::string&
     return fail(doing + ": no thread for it: " + error.what());
   }
   jobs_.push_back(job);
+  return job;
+}
 
+Result<LimitWriter::Reclaimed> LimitWriter::reclaim(const kernel::Cgroup& cgroup, Bytes amount) {
+  static const std::string kFile = "memory.reclaim";
+  reap();
+  const std::string doing = "write " + kFile + " of " + cgroup.path();
+  for (const auto& job : jobs_) {
+    if (job->cgroup == cgroup.id() && job->file == kFile)
+      return fail(doing + ": an earlier one still goes on", ErrorKind::kConflict);
+  }
+  PLIMSOLL_ASSIGN(const auto job, begin(cgroup, kFile, std::to_string(amount.value)));
+  std::unique_lock lock(job->mutex);
+  if (!job->ended.wait_for(lock, kReclaimMoment, [&] { return job->done; })) return Reclaimed::kGoesOn;
+  if (job->error == EAGAIN) return Reclaimed::kLess;
+  if (job->error != 0) return fail_errno(doing, job->error);
+  return Reclaimed::kAll;
+}
+
+Result<bool> LimitWriter::write(const kernel::Cgroup& cgroup, const std::string& file,
+                                const std::string& value, const std::string& before) {
+  const std::string doing = "write " + file + " of " + cgroup.path();
+  PLIMSOLL_ASSIGN(const auto job, begin(cgroup, file, value));
   std::unique_lock lock(job->mutex);
   for (int look = 0; !job->ended.wait_for(lock, kLook, [&] { return job->done; }); ++look) {
     PLIMSOLL_ASSIGN(const std::string text, cgroup.read(file));

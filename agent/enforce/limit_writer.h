@@ -1,5 +1,5 @@
-// Writes memory.max and memory.high below the current use without waiting for the reclaim that the kernel
-// then does inside write(2): seconds to minutes
+// Writes memory.reclaim, and memory.max and memory.high below the current use without waiting for the reclaim
+// that the kernel then does inside write(2): seconds to minutes
 // (agent/decisions/limits-below-use-are-written-by-a-thread.md). Not thread-safe: the executor owns it.
 #pragma once
 
@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "agent/base/result.h"
+#include "agent/base/units.h"
 #include "agent/kernel/cgroup.h"
 
 namespace plimsoll::enforce {
@@ -26,6 +27,10 @@ class LimitWriter {
   // so already. `before` is what the file held.
   Result<bool> write(const kernel::Cgroup& cgroup, const std::string& file, const std::string& value,
                      const std::string& before);
+  // Has the kernel look for `amount` to take away from the cgroup. Waits a moment for it: kGoesOn, it is not
+  // done yet. kConflict: an earlier one still goes on, or too many do so.
+  enum class Reclaimed { kAll, kLess, kGoesOn };
+  Result<Reclaimed> reclaim(const kernel::Cgroup& cgroup, Bytes amount);
   // An earlier write to this file that still reclaims is given up: it would go on to a limit that is no
   // longer meant, and kill for it in the end (mm/memcontrol.c, memory_max_write). Call before any write to
   // the file.
@@ -36,6 +41,8 @@ class LimitWriter {
 
  private:
   struct Job;
+  Result<std::shared_ptr<Job>> begin(const kernel::Cgroup& cgroup, const std::string& file,
+                                     const std::string& value);
   static void run(const std::shared_ptr<Job>& job);
   static void interrupt(Job& job);
   std::vector<std::shared_ptr<Job>> jobs_;

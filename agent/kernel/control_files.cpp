@@ -38,7 +38,7 @@ void set_count(model::MemoryStat& stat, std::uint64_t value) {
 }
 using Stat = model::MemoryStat;
 // The kernel's order, so that a search that begins behind the last hit mostly hits at once.
-constexpr std::array<StatField, 17> kMemoryStat = {{
+constexpr std::array<StatField, 18> kMemoryStat = {{
     {"anon", set_bytes<&Stat::anon>},
     {"file", set_bytes<&Stat::file>},
     {"kernel", set_bytes<&Stat::kernel>},
@@ -49,6 +49,7 @@ constexpr std::array<StatField, 17> kMemoryStat = {{
     {"file_writeback", set_bytes<&Stat::file_writeback>},
     {"inactive_file", set_bytes<&Stat::inactive_file>},
     {"active_file", set_bytes<&Stat::active_file>},
+    {"unevictable", set_bytes<&Stat::unevictable>},
     {"slab", set_bytes<&Stat::slab>},
     {"workingset_refault_anon", set_count<&Stat::refault_anon>},
     {"workingset_refault_file", set_count<&Stat::refault_file>},

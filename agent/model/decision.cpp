@@ -7,12 +7,12 @@ namespace plimsoll::model {
 
 std::string_view action_name(const Action& action) {
   static constexpr std::array<std::string_view, std::variant_size_v<Action>> kNames = {
-      "set", "freeze", "thaw", "kill", "notify"};
+      "set", "freeze", "thaw", "kill", "notify", "reclaim"};
   return kNames[action.index()];
 }
 
 std::string_view to_string(Cause cause) {
-  static constexpr std::array<std::string_view, 4> kNames = {"limit", "drift", "rule", "until"};
+  static constexpr std::array<std::string_view, 5> kNames = {"limit", "drift", "rule", "until", "autosize"};
   return kNames[static_cast<std::size_t>(cause)];
 }
 

@@ -33,13 +33,18 @@ struct Kill {
 struct Notify {
   std::string text;  // template already filled in
 };
-using Action = std::variant<SetFile, Freeze, Thaw, Kill, Notify>;
-std::string_view action_name(const Action& action);  // "set" | "freeze" | "thaw" | "kill" | "notify"
+// Take memory away that is not in use (memory.reclaim). Less may be found than was asked for.
+struct ReclaimMemory {
+  Bytes amount;
+};
+using Action = std::variant<SetFile, Freeze, Thaw, Kill, Notify, ReclaimMemory>;
+// "set" | "freeze" | "thaw" | "kill" | "notify" | "reclaim"
+std::string_view action_name(const Action& action);
 
 // Why the engine decided: a limit not yet held, a limit that someone else changed, a rule that fired or was
-// put back.
-enum class Cause { kLimit, kDrift, kRule, kUntil };
-std::string_view to_string(Cause cause);  // "limit" | "drift" | "rule" | "until"
+// put back, a size that was found to fit.
+enum class Cause { kLimit, kDrift, kRule, kUntil, kAutosize };
+std::string_view to_string(Cause cause);  // "limit" | "drift" | "rule" | "until" | "autosize"
 
 enum class Outcome {
   kDone,
@@ -53,7 +58,7 @@ std::string_view to_string(Outcome outcome);  // "done" | "audited" | "vanished"
 struct Decision {
   std::shared_ptr<const ContainerRef> container;
   std::string policy;
-  std::string rule;  // a rule's name; "limits" for Cause::kLimit and kDrift
+  std::string rule;  // a rule's name; "limits" for Cause::kLimit and kDrift; "autosize"
   Cause cause = Cause::kRule;
   bool audit = false;  // decide and report, touch nothing
   Action action;

@@ -31,7 +31,7 @@ struct CpuStat {
 // memory.stat, the fields that anyone asks for; bytes, and counts of events.
 struct MemoryStat {
   Bytes anon, file, kernel, file_mapped, file_dirty, file_writeback, active_file, inactive_file, slab, sock,
-      shmem;
+      shmem, unevictable;
   Count pgfault = 0, pgmajfault = 0, pgscan = 0, pgsteal = 0, refault_file = 0, refault_anon = 0;
 };
 

@@ -6,7 +6,8 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
   const std::string text(reinterpret_cast<const char*>(data), size);
-  const auto loaded = plimsoll::policies::load_texts({{"fuzz.yaml", text}});
+  const auto loaded = plimsoll::policies::load_texts({{"fuzz.yaml", text}},
+                                                     plimsoll::policies::HostCpus{.online = 4, .last = 3});
   // Refused means told why.
   if (!loaded.good() && loaded.diagnostics.empty()) std::abort();
   for (const auto& diagnostic : loaded.diagnostics) {

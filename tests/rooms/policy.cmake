@@ -1,4 +1,6 @@
-plimsoll_unit_test(policies LINK plimsoll_policies)
+find_package(nlohmann_json REQUIRED)
+plimsoll_unit_test(policies LINK plimsoll_policies nlohmann_json::nlohmann_json)
 plimsoll_fuzz_target(policy plimsoll_policies)
 plimsoll_fuzz_target(policy_expression plimsoll_policies)
 plimsoll_bench(policy plimsoll_policies)
+plimsoll_bench(right_size plimsoll_policies)

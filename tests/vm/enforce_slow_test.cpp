@@ -57,6 +57,7 @@ class SlowLimitTest : public CgroupTest {
       return true;
     });
   }
+  model::DecisionRecord reclaim(Bytes amount) { return act(model::ReclaimMemory{amount}); }
   model::DecisionRecord set(const std::string& file, const std::string& value) {
     return act(model::SetFile{file, value, ""});
   }
@@ -98,6 +99,20 @@ TEST_P(SlowLimitFiles, TheLoopGoesOnWhileTheKernelReclaims) {
 
 INSTANTIATE_TEST_SUITE_P(Files, SlowLimitFiles, testing::Values("memory.high", "memory.max"),
                          [](const auto& file) { return file.param.substr(7); });
+
+TEST_F(SlowLimitTest, MemoryIsTakenAwayWithoutALimit) {
+  const std::uint64_t before = number("memory.current");
+  const auto record = reclaim(Bytes{64UL << 20});
+  EXPECT_EQ(record.outcome, "done") << record.detail;
+  EXPECT_EQ(record.action, "reclaim");
+  EXPECT_TRUE(record.detail.starts_with("memory.reclaim 64MiB")) << record.detail;
+  EXPECT_TRUE(eventually([&] {
+    executor_.tick();
+    return executor_.reclaiming() == 0;
+  }));
+  EXPECT_LE(number("memory.current"), before - (60UL << 20));
+  EXPECT_EQ(*cgroup_->read("memory.max"), "max\n");
+}
 
 TEST_F(SlowLimitTest, ALimitThatIsRaisedAgainIsNoLongerReclaimedTo) {
   ASSERT_EQ(set("memory.max", kLow).outcome, "done");

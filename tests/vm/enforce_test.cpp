@@ -63,6 +63,18 @@ TEST_F(ExecutorTest, AuditTouchesNothing) {
   EXPECT_TRUE(event("frozen 0"));
 }
 
+TEST_F(ExecutorTest, WhatCannotBeReclaimedStays) {
+  const pid_t child = start(true);
+  model::DecisionRecord record;
+  EXPECT_TRUE(eventually([&] {
+    record = act(model::ReclaimMemory{Bytes{1ULL << 30}});
+    return record.outcome == "done" && record.detail.ends_with("less could be taken away than was asked for");
+  })) << record.outcome
+      << " " << record.detail;
+  EXPECT_EQ(::waitpid(child, nullptr, WNOHANG), 0);
+  EXPECT_EQ(act(model::ReclaimMemory{Bytes{1ULL << 30}}, true).outcome, "audited");
+}
+
 TEST_F(ExecutorTest, FreezesAndThaws) {
   start(true);
   EXPECT_EQ(act(model::Freeze{}).outcome, "done");

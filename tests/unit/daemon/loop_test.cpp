@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -88,6 +89,31 @@ TEST_F(LoopTest, APauseHoldsOverARestartAndARebootUntilSomebodyEndsIt) {
   }
   Agent agent(*this);
   EXPECT_FALSE(agent.board.get()->paused);
+}
+
+TEST_F(LoopTest, WhatWorkloadsUsedIsGoodOverAReboot) {
+  host_.put("policies/a.yaml",
+            "apiVersion: plimsoll/v1\nkind: Policy\nmetadata: {name: p}\nspec:\n  select: {names: ['*']}\n"
+            "  autosize: {memory: {mode: recommend}}\n");
+  host_.put("cgroup/" + kWeb + "/memory.stat", "anon 4096\ninactive_file 0\n");
+  const auto kept = [&] { return audit_->get_state("sizes")->value_or(""); };
+  const int never = ::eventfd(0, EFD_CLOEXEC);
+  {
+    Agent agent(*this);
+    agent.loop->stop();
+    ASSERT_TRUE(agent.loop->run(never));
+  }
+  const std::string first = kept();
+  EXPECT_NE(first.find(R"("peak":4096.0)"), std::string::npos) << first;
+  boot_id_ = "two";
+  host_.put("cgroup/" + kWeb + "/memory.current", "4000\n");
+  {
+    Agent agent(*this);
+    agent.loop->stop();
+    ASSERT_TRUE(agent.loop->run(never));
+  }
+  EXPECT_EQ(kept(), first) << "the same hour, and no higher peak";
+  ::close(never);
 }
 
 // A FIFO in the place of cgroup.freeze holds the freeze up while somebody looks at what is saved.

@@ -65,6 +65,20 @@ TEST_F(PolicyFolderTest, ABadFileLeavesTheLastGoodSetInForce) {
   EXPECT_EQ(folder.set()->policies.size(), 2U);
 }
 
+TEST_F(PolicyFolderTest, WhatThisHostCannotHoldIsRefused) {
+  write(base_ / "a.yaml",
+        "apiVersion: plimsoll/v1\nkind: Policy\nmetadata: {name: a}\nspec: {select: {names: [x]}, limits: "
+        "{cpu: "
+        "{cpus: 0-3}}}\n");
+  const auto small = PolicyFolder::open(base_.string(), policies::HostCpus{.online = 2, .last = 1});
+  ASSERT_TRUE(small);
+  ASSERT_EQ(small->errors(), 1U);
+  EXPECT_NE(small->diagnostics()[0].message.find("expected CPUs of this host, 0 to 1"), std::string::npos);
+  const auto large = PolicyFolder::open(base_.string(), policies::HostCpus{.online = 4, .last = 3});
+  ASSERT_TRUE(large);
+  EXPECT_EQ(large->errors(), 0U);
+}
+
 TEST_F(PolicyFolderTest, WhatIsNoFileIsRefusedAndNeverWaitedFor) {
   write(base_ / "a.yaml", good("a"));
   PolicyFolder folder = open(base_);

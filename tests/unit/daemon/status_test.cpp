@@ -76,6 +76,31 @@ TEST_F(StatusTest, OneReadTwiceHasNoRate) {
   EXPECT_TRUE(containers_json(view_, {})["containers"][0]["cpu_usage"].is_null());
 }
 
+TEST_F(StatusTest, RecommendationsOfOneOrAll) {
+  EXPECT_EQ(recommendations_json(view_, nullptr), nlohmann::json::array());
+  ref_->labels["com.docker.compose.service"] = "shop";
+  model::Recommendation one{.container = ref_, .policy = "fit", .mode = "recommend", .seek = "usage"};
+  one.target = 100;
+  one.observed = 90s;
+  model::Recommendation other = one;
+  other.resource = model::Recommendation::Resource::kCpu;
+  other.limit = 2.5;
+  other.target = 1;
+  view_.recommendations = std::make_shared<const std::vector<model::Recommendation>>(std::vector{one, other});
+  const auto told = recommendations_json(view_, ref_.get());
+  ASSERT_EQ(told.size(), 2U);
+  EXPECT_EQ(told[0]["container"]["compose_service"], "shop");
+  EXPECT_EQ(told[0]["resource"], "memory");
+  EXPECT_TRUE(told[0]["limit"].is_null());
+  EXPECT_TRUE(told[0]["saves"].is_null());
+  EXPECT_EQ(told[0]["observed_seconds"], 90);
+  EXPECT_EQ(told[1]["resource"], "cpu");
+  EXPECT_EQ(told[1]["saves"], 1.5);
+  model::ContainerRef another;
+  another.id = {8};
+  EXPECT_TRUE(recommendations_json(view_, &another).empty());
+}
+
 TEST_F(StatusTest, FindsByNameIdPrefixAndPath) {
   for (const char* name : {"web", "abcdef0123", "abcd", "/plimsoll/abcdef0123"}) {
     EXPECT_NE(find_container(*view_.now, name), nullptr) << name;

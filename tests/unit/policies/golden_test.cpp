@@ -1,4 +1,5 @@
-// Each golden/NAME.yaml is a bad file, golden/NAME.txt what is said of it, line for line.
+// Each golden/NAME.yaml is a bad file, golden/NAME.txt what is said of it, line for line, on a host of four
+// CPUs. good-NAME.yaml looks doubtful, and nothing is said of it; of warning-NAME.yaml only warnings.
 // PLIMSOLL_UPDATE_GOLDEN=1 writes the texts anew; read the difference before you commit it.
 #include <gtest/gtest.h>
 
@@ -23,22 +24,33 @@ std::string read(const fs::path& path) {
   return out.str();
 }
 
-std::vector<std::string> bad_files() {
+constexpr HostCpus kHost{.online = 4, .last = 3};
+
+std::vector<std::string> golden_files(bool good) {
   std::vector<std::string> names;
   for (const auto& entry : fs::directory_iterator(kFolder)) {
-    if (entry.path().extension() == ".yaml") names.push_back(entry.path().stem());
+    const std::string name = entry.path().stem();
+    if (entry.path().extension() == ".yaml" && name.starts_with("good-") == good) names.push_back(name);
   }
   std::ranges::sort(names);
   return names;
 }
 
+std::string said_of(const LoadOutcome& loaded) {
+  std::string said;
+  for (const Diagnostic& diagnostic : loaded.diagnostics) said += to_string(diagnostic) + "\n";
+  return said;
+}
+
+LoadOutcome load_golden(const std::string& name) {
+  return load_texts({{name + ".yaml", read(kFolder / (name + ".yaml"))}}, kHost);
+}
+
 class GoldenErrors : public testing::TestWithParam<std::string> {};
 
 TEST_P(GoldenErrors, SayWhatIsWrongWhereAndWhatWasExpected) {
-  const fs::path file = kFolder / (GetParam() + ".yaml");
-  const auto loaded = load_texts({{file.filename().string(), read(file)}});
-  std::string said;
-  for (const Diagnostic& diagnostic : loaded.diagnostics) said += to_string(diagnostic) + "\n";
+  const auto loaded = load_golden(GetParam());
+  const std::string said = said_of(loaded);
   const fs::path golden = kFolder / (GetParam() + ".txt");
   if (std::getenv("PLIMSOLL_UPDATE_GOLDEN") != nullptr) std::ofstream(golden, std::ios::binary) << said;
   EXPECT_EQ(said, read(golden));
@@ -47,11 +59,22 @@ TEST_P(GoldenErrors, SayWhatIsWrongWhereAndWhatWasExpected) {
   EXPECT_EQ(loaded.good(), only_warnings);
 }
 
-INSTANTIATE_TEST_SUITE_P(Files, GoldenErrors, testing::ValuesIn(bad_files()), [](const auto& file) {
+class GoldenGood : public testing::TestWithParam<std::string> {};
+
+TEST_P(GoldenGood, LoadsWithoutAWord) {
+  const auto loaded = load_golden(GetParam());
+  EXPECT_TRUE(loaded.good());
+  EXPECT_EQ(said_of(loaded), "");
+}
+
+std::string test_name(const testing::TestParamInfo<std::string>& file) {
   std::string name = file.param;
   std::ranges::replace(name, '-', '_');
   return name;
-});
+}
+
+INSTANTIATE_TEST_SUITE_P(Files, GoldenErrors, testing::ValuesIn(golden_files(false)), test_name);
+INSTANTIATE_TEST_SUITE_P(Files, GoldenGood, testing::ValuesIn(golden_files(true)), test_name);
 
 }  // namespace
 }  // namespace plimsoll::policies
