@@ -238,6 +238,7 @@ class Engine {
   void size_memory(Turn& turn, Sizer::Living& living);
   void size_cpu(Turn& turn, Sizer::Living& living);
   void probe(Turn& turn, Sizer::Living& living);
+  void note_steps(const Turn& turn, const Sizer::Resource& resource);
   void step_memory(Turn& turn, Sizer::Living& living);
   static void step_cpu(Turn& turn, Sizer::Living& living);
   static bool take_up(const Turn& turn, const SizedBy& by, FieldId field, Sizer::Resource& resource);

@@ -36,8 +36,9 @@ bool worth_it(double from, double to) { return std::abs(to - from) >= kNotWorthI
 
 double up_to(double value, double grain) { return std::ceil(value / grain - 1e-9) * grain; }
 
-void moved(Sizer::Resource& resource, double to, double from, BootTime now) {
-  resource.next_step = now + (to > from ? kBetweenRaises : kBetweenCuts);
+void moved(Sizer::Resource& resource, double to, BootTime now) {
+  resource.raise_from = now + kBetweenRaises;
+  resource.cut_from = now + kBetweenCuts;
   resource.limit = to;
   resource.reclaimed = false;
 }
@@ -45,7 +46,7 @@ void moved(Sizer::Resource& resource, double to, double from, BootTime now) {
 // None was set yet. What may be wrong by much is not set at all where it is beyond what there is.
 void begin_sizing(Sizer::Resource& resource, double floor, double all, double grain, BootTime now) {
   const double first = up_to(std::max(resource.estimate->upper, floor), grain);
-  if (first < all) moved(resource, first, first, now);
+  if (first < all) moved(resource, first, now);
 }
 
 }  // namespace
@@ -93,10 +94,10 @@ void Engine::size_memory(Turn& turn, Sizer::Living& living) {
   Sizer::Resource& memory = living.memory;
   if (!turn.sample->memory.current || !turn.sample->limits.memory_max) return;
   const bool ours = take_up(turn, by, kMax, memory);
-  if (memory.estimate && turn.now >= memory.next_step) step_memory(turn, living);
+  if (memory.estimate && turn.now >= memory.raise_from) step_memory(turn, living);
   // What another has set and that fits stays that one's.
   if (ours || memory.limit != memory.now) wish(turn, by, kMax, memory);
-  if (memory.next_step > turn.now) due(memory.next_step);
+  note_steps(turn, memory);
 }
 
 void Engine::step_memory(Turn& turn, Sizer::Living& living) {
@@ -110,19 +111,20 @@ void Engine::step_memory(Turn& turn, Sizer::Living& living) {
   }
   const double from = *memory.limit;
   const double wanted = step_towards(*memory.estimate, from, 0, kMostStep).value_or(from);
+  if (wanted < from && turn.now < memory.cut_from) return;
   // Held back by what is in use: cold memory is taken away first, once, and the limit follows.
   const double cold = std::min(floor - wanted, used - unreclaimable(*turn.sample, turn.snapshot.host));
   const bool in_the_way = wanted < from && worth_it(from, wanted) && cold >= kNotWorthIt * from;
   if (in_the_way && !memory.reclaimed && by.policy->mode != Mode::kAudit) {
     reclaim(turn, by, cold, seen_of(*memory.estimate, used, Unit::kBytes, "memory.usage"));
     memory.reclaimed = true;
-    memory.next_step = turn.now + kReclaimSettles;
+    memory.cut_from = turn.now + kReclaimSettles;
     return;
   }
   const double to = step_towards(*memory.estimate, from, floor, kMostStep).value_or(from);
   const double rounded = up_to(std::max(to, by.rule->sizing.least.value_or(0)), kMemoryGrain);
-  if (worth_it(from, rounded)) return moved(memory, rounded, from, turn.now);
-  if (memory.reclaimed) moved(memory, from, from, turn.now);
+  if (worth_it(from, rounded)) return moved(memory, rounded, turn.now);
+  if (memory.reclaimed) moved(memory, from, turn.now);
 }
 
 void Engine::size_cpu(Turn& turn, Sizer::Living& living) {
@@ -131,9 +133,9 @@ void Engine::size_cpu(Turn& turn, Sizer::Living& living) {
   Sizer::Resource& cpu = living.cpu;
   if (!turn.sample->limits.cpu_max) return;
   const bool ours = take_up(turn, by, kMax, cpu);
-  if (cpu.estimate && turn.now >= cpu.next_step) step_cpu(turn, living);
+  if (cpu.estimate && turn.now >= cpu.raise_from) step_cpu(turn, living);
   if (ours || cpu.limit != cpu.now) wish(turn, by, kMax, cpu);
-  if (cpu.next_step > turn.now) due(cpu.next_step);
+  note_steps(turn, cpu);
 }
 
 void Engine::step_cpu(Turn& turn, Sizer::Living& living) {
@@ -147,7 +149,14 @@ void Engine::step_cpu(Turn& turn, Sizer::Living& living) {
   to = std::max(to, std::min(floor, from * (1 + kMostStep)));
   if (sizing.most) to = std::min(to, std::max(*sizing.most, from * (1 - kMostStep)));
   to = up_to(std::max(to, sizing.least.value_or(0)), kCpuGrain);
-  if (worth_it(from, to)) moved(cpu, to, from, turn.now);
+  if (to < from && turn.now < cpu.cut_from) return;
+  if (worth_it(from, to)) moved(cpu, to, turn.now);
+}
+
+void Engine::note_steps(const Turn& turn, const Sizer::Resource& resource) {
+  for (const BootTime at : {resource.raise_from, resource.cut_from}) {
+    if (at > turn.now) due(at);
+  }
 }
 
 void Engine::wish(Turn& turn, const SizedBy& by, FieldId field, const Sizer::Resource& resource) {

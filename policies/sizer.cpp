@@ -102,11 +102,17 @@ Sizer::Living& Sizer::observe(const model::ContainerSample& one, const model::Sn
   observe_ooms(living, one.sample, snapshot.wall);
   if (!living.looked || living.oom_kills != before || one.sample.taken - *living.looked >= kLook) {
     living.looked = one.sample.taken;
-    living.memory.estimate = memory == nullptr ? std::nullopt : workload.memory.estimate(memory->sizing);
-    living.cpu.estimate = cpu == nullptr ? std::nullopt : workload.cpu.estimate(cpu->sizing);
-    if (!living.memory.estimate && !living.cpu.estimate) living.looked.reset();
+    look(living, cpu, memory);
   }
   return living;
+}
+
+void Sizer::look(Living& living, const SizeRule* cpu, const SizeRule* memory) {
+  const Workload& workload = *living.workload;
+  living.memory.estimate = memory == nullptr ? std::nullopt : workload.memory.estimate(memory->sizing);
+  living.cpu.estimate = cpu == nullptr ? std::nullopt : workload.cpu.estimate(cpu->sizing);
+  // Nothing yet: not in ten seconds only.
+  if (!living.memory.estimate && !living.cpu.estimate) living.looked.reset();
 }
 
 void Sizer::observe_memory(Living& living, const model::ContainerSample& one, const model::HostSample& host,

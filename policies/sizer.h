@@ -37,7 +37,7 @@ class Sizer {
     std::optional<double> used;        // working set; cores, over about a minute
     std::optional<double> now;         // the limit that it has; nullopt: none
     std::optional<double> limit;       // what enforcing has come to; nullopt: nothing yet
-    BootTime next_step;                // no step before
+    BootTime raise_from, cut_from;     // no such step before
     bool reclaimed = false;            // for the step that is due
   };
   struct Living {
@@ -84,6 +84,7 @@ class Sizer {
   void make_room();
   void observe_memory(Living& living, const model::ContainerSample& one, const model::HostSample& host,
                       const SizeRule& rule, Nanoseconds over, WallTime wall);
+  static void look(Living& living, const SizeRule* cpu, const SizeRule* memory);
   static void observe_cpu(Living& living, const model::Sample& sample, Nanoseconds over, WallTime wall);
   static void observe_ooms(Living& living, const model::Sample& sample, WallTime wall);
 

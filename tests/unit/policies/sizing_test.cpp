@@ -201,6 +201,20 @@ TEST_F(SizingTest, AnOomKillRaisesTheLimitStepByStep) {
   EXPECT_LE(limit(), 228 * 1.15 * 1.06);
 }
 
+TEST_F(SizingTest, ARaiseDoesNotWaitForTheNextCut) {
+  use(sizing("{memory: {mode: enforce, max: 1GiB}}"));
+  write("memory.max", std::to_string(mebi(1024).value));
+  run(24h * 3);
+  for (int minute = 0; minute < 24 * 60 && step(1min).empty(); ++minute) {
+  }
+  const double cut = limit();
+  step(1min);
+  uses(cut - 10);
+  sample_.memory.events->oom = sample_.memory.events->oom_kill = 1;
+  EXPECT_FALSE(run(2min).empty());
+  EXPECT_GT(limit(), cut);
+}
+
 TEST_F(SizingTest, ColdMemoryIsTakenAwayBeforeTheLimitFollows) {
   use(sizing("{memory: {mode: enforce, max: 256MiB}}"));
   write("memory.max", std::to_string(mebi(1024).value));
