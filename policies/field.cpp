@@ -200,4 +200,82 @@ std::optional<std::string> field_now(const FieldKey& key, const model::Limits& l
   return bound_text(limits.pids_max);
 }
 
+namespace {
+
+template <typename T>
+void put_bound(std::string_view text, std::optional<Bound<T>>& into) {
+  if (!into) return;
+  if (text == "max") {
+    into = Bound<T>::max();
+  } else if (const auto number = parse_u64(text)) {
+    into = Bound<T>(T{*number});
+  }
+}
+
+void put_cpu_max(std::string_view text, std::optional<model::CpuMax>& into) {
+  const std::size_t space = text.find(' ');
+  if (!into || space == std::string_view::npos) return;
+  const auto period = parse_u64(text.substr(space + 1));
+  const auto quota = parse_u64(text.substr(0, space));
+  if (!period || (!quota && text.substr(0, space) != "max")) return;
+  into->period = Microseconds(static_cast<std::int64_t>(*period));
+  into->quota = quota ? Bound<Microseconds>(Microseconds(static_cast<std::int64_t>(*quota)))
+                      : Bound<Microseconds>::max();
+}
+
+std::optional<model::DeviceNumber> device_of(std::string_view text) {
+  const std::size_t colon = text.find(':');
+  if (colon == std::string_view::npos) return std::nullopt;
+  const auto major = parse_u64(text.substr(0, colon)), minor = parse_u64(text.substr(colon + 1));
+  if (!major || !minor || *major > UINT32_MAX || *minor > UINT32_MAX) return std::nullopt;
+  return model::DeviceNumber{static_cast<std::uint32_t>(*major), static_cast<std::uint32_t>(*minor)};
+}
+
+void put_io(std::string_view name, std::string_view disk, std::string_view text, model::Limits& limits) {
+  const auto device = device_of(disk);
+  if (!device) return;
+  if (name == "io.weight") {
+    if (!limits.io_weight) return;
+    auto& all = limits.io_weight->devices;
+    const auto at = std::ranges::find(all, *device, &std::pair<model::DeviceNumber, std::uint64_t>::first);
+    const auto weight = parse_u64(text);
+    if (at != all.end() && weight)
+      at->second = *weight;
+    else if (at != all.end())
+      all.erase(at);
+    else if (weight)
+      all.emplace_back(*device, *weight);
+    return;
+  }
+  if (!limits.io_max) return;
+  auto at = std::ranges::find(*limits.io_max, *device, &model::IoMax::device);
+  if (at == limits.io_max->end()) {
+    const Bound<std::uint64_t> none = Bound<std::uint64_t>::max();
+    at = limits.io_max->insert(at, model::IoMax{*device, none, none, none, none});
+  }
+  const auto knob = std::ranges::find(kIoKnobs, name, &std::pair<std::string_view, IoKnob>::first);
+  put_bound(text, (*at).*(knob->second));
+}
+
+}  // namespace
+
+void put_field(const FieldKey& key, const std::string& text, model::Limits& limits) {
+  const std::string_view name = kFields[key.id].name;
+  const auto number = parse_u64(text);
+  if (kFields[key.id].per_device) return put_io(name, key.device, text, limits);
+  if (name == "cpu.max") return put_cpu_max(text, limits.cpu_max);
+  if (name == "cpu.idle" && limits.cpu_idle) limits.cpu_idle = text == "1";
+  if (name == "cpu.cpus" && limits.cpus) limits.cpus = text;
+  if (name == "cpu.burst" && limits.cpu_burst && number)
+    limits.cpu_burst = Microseconds(static_cast<std::int64_t>(*number));
+  if (name == "cpu.weight" && limits.cpu_weight && number) limits.cpu_weight = *number;
+  if (name == "memory.oom_group" && limits.memory_oom_group) limits.memory_oom_group = text == "1";
+  if (name == "memory.max") put_bound(text, limits.memory_max);
+  if (name == "memory.high") put_bound(text, limits.memory_high);
+  if (name == "memory.low") put_bound(text, limits.memory_low);
+  if (name == "memory.min") put_bound(text, limits.memory_min);
+  if (name == "memory.swap") put_bound(text, limits.memory_swap_max);
+  if (name == "pids.max") put_bound(text, limits.pids_max);
+}
+
 }  // namespace plimsoll::policies

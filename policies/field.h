@@ -55,5 +55,8 @@ std::optional<std::string> field_now(const FieldKey& key, const model::Limits& l
 // The text to write into the field's file, and back: "8:0 rbps=1048576" for "1048576" of io.read_bps.
 std::string file_text(const FieldKey& key, const std::string& value);
 std::string value_in(const FieldKey& key, const std::string& text);
+// As field_now() tells it, into limits that have such a file: what a replay would have read. What is no such
+// text changes nothing.
+void put_field(const FieldKey& key, const std::string& text, model::Limits& limits);
 
 }  // namespace plimsoll::policies

@@ -27,6 +27,7 @@ Commands:
   check FILE...       say what is wrong with policy files or folders; works without an agent
   list                the policies that the agent has in force
   explain CONTAINER   what holds for a container, where each value comes from, and each rule's state
+  test FILE...        what policies would have done to what was recorded
   signals             what conditions can read
   schema              the JSON Schema of policy files, for editors
 
@@ -34,6 +35,8 @@ Example:
   plimsoll policy check /etc/plimsoll/policies
 )";
 constexpr int kUnreadable = 2;
+
+}  // namespace
 
 Result<std::vector<policies::PolicyFile>> read_files(const cli::Words& names) {
   std::vector<policies::PolicyFile> files;
@@ -51,6 +54,8 @@ Result<std::vector<policies::PolicyFile>> read_files(const cli::Words& names) {
   }
   return files;
 }
+
+namespace {
 
 Result<int> check(const cli::Words& args) {
   bool strict = false, any_host = false;
@@ -145,6 +150,7 @@ Result<int> policy_verb(const cli::Connection& agent, const cli::Words& args) {
   if (command == "check") return check(rest);
   if (command == "list" || command == "ls") return list(agent, rest);
   if (command == "explain") return explain(agent, rest);
+  if (command == "test") return policy_test(rest);
   if (command == "signals") return signals(rest);
   if (command == "schema") return schema(rest);
   if (command == "--help" || command == "-h") return fmt::print("{}", kHelp), 0;

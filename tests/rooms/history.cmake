@@ -1,2 +1,2 @@
-plimsoll_unit_test(history THREADS LINK plimsoll_history)
+plimsoll_unit_test(history THREADS LINK plimsoll_history plimsoll_policies)
 plimsoll_fuzz_target(history plimsoll_history)

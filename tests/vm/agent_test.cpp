@@ -242,6 +242,49 @@ TEST_F(AgentVm, WhatWasRecordedIsShownAndExported) {
   EXPECT_NE(never.text.find("nothing was recorded until then"), std::string::npos) << never.text;
 }
 
+// What the policies in force decided is decided again by a replay of what was recorded; others decide
+// otherwise.
+TEST_F(AgentVm, AReplayDecidesAgainWhatWasDecided) {
+  const auto squeeze = [](const std::string& line) {
+    return limits("squeeze", "names: [grower]", "memory: {max: 64MiB, swap: 0}",
+                  "  rules:\n    - name: squeeze\n      when: memory.usage > " + line +
+                      " of memory.max\n"
+                      "      then: [{set: {memory.high: 90% of memory.max}}, {notify: squeezed}]\n"
+                      "      until: memory.usage < 30% of memory.max\n");
+  };
+  policy("squeeze", squeeze("60%"));
+  run("--name grower --tmpfs /tmp",
+      "dd if=/dev/zero of=/tmp/fill bs=1M count=45; while [ ! -e /tmp/free ]; do sleep 0.1; done; "
+      "rm /tmp/fill; sleep 1000");
+  ASSERT_TRUE(until([&] { return file("grower", "memory.high") == "60395520"; }));
+  ASSERT_EQ(sh("exec grower touch /tmp/free").status, 0);
+  ASSERT_TRUE(until([&] { return decisions("policy=squeeze").size() >= 5; }));
+  const std::size_t live = decisions("policy=squeeze").size();
+  const std::string id = inspect("grower")["Id"];
+  const auto replayed = [&](const std::string& file) {
+    return json::parse(sh("policy test --history 10m --format json " + file).text, nullptr, false);
+  };
+  json again;
+  // What was last decided becomes durable some seconds later.
+  ASSERT_TRUE(until([&] {
+    again = replayed(std::string(GuestAgent::kPolicies) + "/squeeze.yaml");
+    return again.is_object() && again["decisions"].size() >= live;
+  })) << again.dump(1);
+  std::size_t as_then = 0;
+  for (const json& one : again["decisions"])
+    as_then += one["container_id"] == id && one["as_then"] == true ? 1 : 0;
+  EXPECT_EQ(as_then, live) << again.dump(1);
+  std::ofstream("/tmp/never.yaml") << squeeze("99%");
+  const json never = replayed("/tmp/never.yaml");
+  for (const json& one : never["decisions"]) EXPECT_NE(one["rule"], "squeeze") << one;
+  const Answer denied = sh("policy test --history 10m --deny notify " + std::string(GuestAgent::kPolicies));
+  EXPECT_EQ(denied.status, 3) << denied.text;
+  EXPECT_NE(denied.text.find("denied, and would have happened: notify"), std::string::npos) << denied.text;
+  const Answer nothing = sh("policy test --history '2 weeks ago..1 week ago' /tmp/never.yaml");
+  EXPECT_EQ(nothing.status, 1);
+  EXPECT_NE(nothing.text.find("nothing was recorded then"), std::string::npos) << nothing.text;
+}
+
 // What a killed agent had recorded is there, and the next one goes on.
 TEST_F(AgentVm, HistoryOutlivesTheAgent) {
   run("--name kept", "sleep 1000");
