@@ -24,8 +24,6 @@ bool was_done(const model::DecisionRecord& record) {
   return record.outcome == to_string(model::Outcome::kDone);
 }
 
-std::string value_of(const FieldKey& key, const std::string& text) { return value_in(key, text); }
-
 }  // namespace
 
 Replay::Replay(std::shared_ptr<const PolicySet> set, EngineOptions options)
@@ -108,7 +106,7 @@ model::DecisionRecord Replay::outcome(const Taken& taken, const model::DecisionR
   const auto* set = set_of(decision);
   if (set == nullptr || !was_done(record)) return record;
   if (const auto field = field_of(set->file, set->value))
-    living_[decision.container->cgroup].limits.writes(*field, value_of(*field, record.after));
+    living_[decision.container->cgroup].limits.writes(*field, value_in(*field, record.after));
   return record;
 }
 
@@ -119,8 +117,8 @@ void Replay::note_then(const model::Recorded& moment) {
       const std::string file = one.detail.substr(0, one.detail.find_first_of(" :"));
       const auto field = field_of(file, one.after);
       if (!field) continue;
-      living_[one.cgroup].limits.wrote_then(*field, value_of(*field, one.before),
-                                            value_of(*field, one.after));
+      living_[one.cgroup].limits.wrote_then(*field, value_in(*field, one.before),
+                                            value_in(*field, one.after));
     }
   }
 }

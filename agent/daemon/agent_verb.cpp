@@ -13,9 +13,9 @@ Result<log::Format> parse_format(const std::string& text) {
   return invalid("--log-format '" + text + "': expected text or json");
 }
 
-// Entries of a BPF map: kernel memory on each CPU.
 constexpr Bytes kLeastHistory{1U << 20};
 
+// Entries of a BPF map: kernel memory on each CPU.
 Result<unsigned> parse_room(const std::string& flag, const std::string& text) {
   unsigned room = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), room);

@@ -153,15 +153,7 @@ bool Decoder::event(ByteReader& bytes, model::Event& out) {
   return std::visit(
       [&](auto& one) {
         if (slot > 0) one.ref = slots_[slot - 1].ref;
-        return whole(bytes, [&](auto words) {
-          using What = std::decay_t<decltype(one)>;
-          if constexpr (std::is_same_v<What, model::ContainerVanished>) words.sample(one.last);
-          if constexpr (std::is_same_v<What, model::MemoryEventsChanged>)
-            words.events(one.before), words.events(one.after);
-          if constexpr (std::is_same_v<What, model::PressureRaised>) words.all(one.resource);
-          if constexpr (std::is_same_v<What, model::ProbeRaised>)
-            words.all(one.alarm.container.inode, one.alarm.why, one.alarm.when, one.alarm.pid);
-        });
+        return whole(bytes, [&](auto words) { words.event(one); });
       },
       out.what);
 }

@@ -5,6 +5,7 @@
 #include "agent/history/words.h"
 #include "agent/model/container_ref.h"
 #include "agent/model/decision.h"
+#include "agent/model/event.h"
 #include "agent/model/sample.h"
 
 namespace plimsoll::history {
@@ -151,6 +152,14 @@ struct Describe {
   }
   void probe_state(Of<model::ProbeState>& p) {
     all(p.name, p.up, p.unasked, p.why, p.spent, p.runs, p.lost_map_full, p.lost_ring_full, p.missed);
+  }
+  // One of model::Event's kinds, its ref apart.
+  void event(Of<model::ContainerAppeared>&) {}
+  void event(Of<model::ContainerVanished>& e) { sample(e.last); }
+  void event(Of<model::MemoryEventsChanged>& e) { events(e.before), events(e.after); }
+  void event(Of<model::PressureRaised>& e) { all(e.resource); }
+  void event(Of<model::ProbeRaised>& e) {
+    all(e.alarm.container.inode, e.alarm.why, e.alarm.when, e.alarm.pid);
   }
   void decision(Of<model::DecisionRecord>& d) {
     all(d.id, d.when, d.policy, d.rule, d.cause, d.action, d.outcome, d.container, d.container_id, d.cgroup,

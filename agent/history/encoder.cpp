@@ -25,6 +25,18 @@ void all_of(ByteWriter& bytes, const Words& words) {
   for (const std::uint64_t word : words) bytes.number(word);
 }
 
+// 1 and what changed since `before`, which becomes what it is now; or 0 and all of it.
+void tell(ByteWriter& bytes, Words& before, Words& now) {
+  if (before.size() == now.size() && !before.empty()) {
+    bytes.number(1);
+    changes(bytes, before, now);
+  } else {
+    bytes.number(0);
+    all_of(bytes, now);
+  }
+  before.swap(now);
+}
+
 std::uint64_t flags_of(bool tick, bool paused, bool root) {
   return (tick ? 1U : 0U) | (paused ? 2U : 0U) | (root ? 4U : 0U);
 }
@@ -41,20 +53,12 @@ void Encoder::whole(ByteWriter& bytes, const Fill& fill) {
   all_of(bytes, scratch_);
 }
 
-// Its length, then what changed; or 0 and all of it.
 template <typename Fill>
 void Encoder::row(ByteWriter& bytes, Words& before, const Fill& fill) {
   scratch_.clear();
   WordWriter words(scratch_, strings_);
   fill(Describe<WordWriter>{words});
-  if (before.size() == scratch_.size() && !before.empty()) {
-    bytes.number(1);
-    changes(bytes, before, scratch_);
-  } else {
-    bytes.number(0);
-    all_of(bytes, scratch_);
-  }
-  before.swap(scratch_);
+  tell(bytes, before, scratch_);
 }
 
 void Encoder::encode(const Moment& moment, std::string& out) {
@@ -129,14 +133,7 @@ void Encoder::samples(const model::Snapshot& snapshot, ByteWriter& bytes) {
       continue;
     }
     bytes.number(std::exchange(equal, 0));
-    if (before.size() == now.size()) {
-      bytes.number(1);
-      changes(bytes, before, now);
-    } else {
-      bytes.number(0);
-      all_of(bytes, now);
-    }
-    before.swap(now);
+    tell(bytes, before, now);
   }
   if (equal > 0) bytes.number(equal);
 }
@@ -148,15 +145,7 @@ void Encoder::event(const model::Event& event, ByteWriter& bytes) {
       [&](const auto& one) {
         if (one.ref) name(one.ref);
         bytes.number(one.ref ? numbers_.at(one.ref.get()) + 1 : 0);
-        whole(bytes, [&](auto words) {
-          using What = std::decay_t<decltype(one)>;
-          if constexpr (std::is_same_v<What, model::ContainerVanished>) words.sample(one.last);
-          if constexpr (std::is_same_v<What, model::MemoryEventsChanged>)
-            words.events(one.before), words.events(one.after);
-          if constexpr (std::is_same_v<What, model::PressureRaised>) words.all(one.resource);
-          if constexpr (std::is_same_v<What, model::ProbeRaised>)
-            words.all(one.alarm.container.inode, one.alarm.why, one.alarm.when, one.alarm.pid);
-        });
+        whole(bytes, [&](auto words) { words.event(one); });
       },
       event.what);
 }
