@@ -45,6 +45,8 @@ ordered_json rule(const RuleState& state) {
           {"active", state.active},
           {"step", state.step},
           {"steps", state.steps},
+          {"notifies", state.notifies},
+          {"told", state.told},
           {"wait_left_ns", nanoseconds(state.wait_left)},
           {"cooldown_left_ns", state.cooldown_left.count()},
           {"fired_ago_ns", nanoseconds(state.fired_ago)},
@@ -133,6 +135,7 @@ std::string check_json(const LoadOutcome& outcome) {
                                 {"errors", errors},
                                 {"warnings", outcome.diagnostics.size() - errors},
                                 {"policies", outcome.set ? outcome.set->policies.size() : 0},
+                                {"targets", outcome.set ? outcome.set->targets.size() : 0},
                                 {"diagnostics", list(outcome.diagnostics, diagnostic)}});
 }
 
