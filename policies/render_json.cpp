@@ -125,6 +125,13 @@ std::string list_json(std::span<const PolicySummary> policies) {
   }));
 }
 
+std::string targets_json(const PolicySet& set) {
+  return json_text(list(set.targets, [](const Target& one) -> ordered_json {
+    return {{"name", one.sends.name}, {"kind", kind_of(one.sends)}, {"where", model::origins_of(one.sends)},
+            {"file", one.file},       {"line", one.place.line},     {"description", one.description}};
+  }));
+}
+
 std::string diagnostics_json(std::span<const Diagnostic> diagnostics) {
   return json_text(list(diagnostics, diagnostic));
 }

@@ -190,6 +190,16 @@ std::string list_text(std::span<const PolicySummary> policies) {
   return aligned(rows);
 }
 
+std::string targets_text(const PolicySet& set) {
+  if (set.targets.empty()) return "";
+  std::vector<Row> rows = {{"TARGET", "KIND", "WHERE", "FILE"}};
+  for (const Target& one : set.targets) {
+    rows.push_back({one.sends.name, std::string(kind_of(one.sends)), model::origins_of(one.sends),
+                    place(one.file, one.place)});
+  }
+  return "\n" + aligned(rows);
+}
+
 std::string check_text(const LoadOutcome& outcome) {
   std::string out;
   std::size_t warnings = 0;

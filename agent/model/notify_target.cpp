@@ -47,6 +47,12 @@ std::string origin_of(std::string_view url) {
   return origin;
 }
 
+std::string origins_of(const NotifyTarget& target) {
+  std::string origins;
+  for (const std::string& url : urls_of(target)) origins += (origins.empty() ? "" : ", ") + origin_of(url);
+  return origins;
+}
+
 std::string problem_of_url(std::string_view url) {
   if (!has_scheme(url)) return "it begins with neither http:// nor https://";
   if (url.size() > kLongestUrl) return "it is longer than " + std::to_string(kLongestUrl) + " bytes";

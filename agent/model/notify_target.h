@@ -50,6 +50,7 @@ std::string_view kind_of(const NotifyTarget& target);
 std::vector<std::string> urls_of(const NotifyTarget& target);
 // Scheme and host of a URL: its path and query may be secrets, and so may a user in front of the host.
 std::string origin_of(std::string_view url);
+std::string origins_of(const NotifyTarget& target);  // with ", " between them
 // What is wrong with a URL to send to: "its port is not 1 to 65535"; empty where it is good.
 std::string problem_of_url(std::string_view url);
 // Whether what is sent is JSON: by its header Content-Type, which is application/json unless it says
@@ -59,7 +60,7 @@ bool sends_json(const Webhook& webhook);
 // What became of what was to be sent to one target, since the agent began.
 struct TargetState {
   std::string name, kind;
-  std::string where;  // as origin_of() gives it; several with ", " between them
+  std::string where;  // as origins_of() gives it
   std::uint64_t sent = 0, retried = 0, failed = 0, suppressed = 0, dropped = 0;
   std::size_t pending = 0;
   std::string last_error;  // empty: the last attempt did, or there was none

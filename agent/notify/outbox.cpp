@@ -8,13 +8,6 @@
 namespace plimsoll::notify {
 namespace {
 
-std::string where_of(const model::NotifyTarget& target) {
-  std::string where;
-  for (const std::string& url : model::urls_of(target))
-    where += (where.empty() ? "" : ", ") + model::origin_of(url);
-  return where;
-}
-
 bool is_good(const Reply& reply) { return reply.status >= 200 && reply.status < 300; }
 
 // RFC 9110, 15.5: it was the request, so that the same one fares no better; RFC 6585 has 429.
@@ -45,7 +38,7 @@ void Outbox::use(const std::vector<model::NotifyTarget>& targets) {
     target.lanes.resize(model::urls_of(config).size());
     target.state.name = config.name;
     target.state.kind = kind_of(config);
-    target.state.where = where_of(config);
+    target.state.where = model::origins_of(config);
     // It may have been mended.
     for (Lane& lane : target.lanes) lane.not_before = {};
   }

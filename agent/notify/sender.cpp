@@ -1,5 +1,7 @@
 #include "agent/notify/sender.h"
 
+#include <signal.h>
+
 #include <algorithm>
 #include <iterator>
 #include <utility>
@@ -67,6 +69,11 @@ std::vector<std::string> Sender::take_problems() {
 }
 
 void Sender::run() {
+  // A TLS connection that the other side has closed is written to without MSG_NOSIGNAL.
+  sigset_t broken_pipe;
+  ::sigemptyset(&broken_pipe);
+  ::sigaddset(&broken_pipe, SIGPIPE);
+  ::pthread_sigmask(SIG_BLOCK, &broken_pipe, nullptr);
   while (take_messages()) {
     start_due();
     keep(false);
