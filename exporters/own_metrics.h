@@ -24,6 +24,7 @@ class OwnMetrics {
   void notifications(
       std::span<const model::TargetState> targets);  // all that there are; totals since the start
   void watching(std::size_t containers);
+  void gave_up();  // an action that failed again and again
   void cost(std::chrono::duration<double> cpu,
             Bytes memory);  // totals of this process: CPU time, resident memory
   double last_sample_seconds() const;

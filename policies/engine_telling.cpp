@@ -8,7 +8,7 @@ namespace plimsoll::policies {
 using model::Decision;
 
 void Engine::notify(const Turn& turn, RuleRun& run, const NotifyStep& step, Decision made) {
-  model::Notify notify{.text = filled(turn, step.text), .severity = step.severity, .step = run.step};
+  model::Notify notify{.text = filled(turn, step.text), .severity = step.severity};
   for (const TargetName& target : step.to) notify.to.push_back(target.name);
   if (!step.to.empty()) {
     std::vector<std::string> everyone = run.told ? std::move(run.told->last.to) : std::vector<std::string>();

@@ -154,6 +154,13 @@ ordered_json shape_schema(const Key& key) {
       return one_or_list({{"type", kScalar}, {"minLength", 1}});
     case Shape::kTemplate:
       return {{"type", kScalar}, {"minLength", 1}};
+    case Shape::kAmount: {
+      ordered_json out = {{"type", "string"}, {"minLength", 1}};
+      out["examples"] = {"64MiB", "10% of memory.usage"};
+      return out;
+    }
+    case Shape::kDrift:
+      return pattern("^(hold|yield|yield after [1-9][0-9]{0,3})$", {"hold", "yield", "yield after 3"});
     case Shape::kNothing:
       return {{"type", "null"}};
   }
@@ -164,10 +171,6 @@ ordered_json key_schema(const Key& key) {
   ordered_json out = {{"description", key.description}};
   out.update(shape_schema(key));
   return out;
-}
-
-ordered_json exactly_one_of(const char* one, const char* other) {
-  return {{{"required", ordered_json::array({one})}}, {{"required", ordered_json::array({other})}}};
 }
 
 ordered_json map_schema(MapId map) {
@@ -185,8 +188,7 @@ ordered_json map_schema(MapId map) {
                       {"properties", std::move(properties)},
                       {"additionalProperties", false}};
   if (!required.empty()) out["required"] = std::move(required);
-  if (map == MapId::kTargetSpec) out["oneOf"] = exactly_one_of("webhook", "alertmanager");
-  if (map == MapId::kAlertmanager) out["oneOf"] = exactly_one_of("url", "urls");
+  for (const std::string_view one : one_key_of(map)) out["oneOf"].push_back({{"required", {one}}});
   if (filled) out["minProperties"] = 1;
   return out;
 }
@@ -198,8 +200,10 @@ ordered_json step_schema(bool host) {
     if (host && !action.host) continue;
     Key key = action.key;
     if (host && key.map == MapId::kKill) key.map = MapId::kHostKill;
+    if (host && key.map == MapId::kEnd) key.map = MapId::kHostEnd;
     properties[std::string(key.name)] = key_schema(key);
-    if (action.alone) alone.push_back(key.name);
+    // One that must name a victim has something to say.
+    if (action.alone && !host) alone.push_back(key.name);
   }
   ordered_json step = {{"type", "object"},
                        {"properties", std::move(properties)},

@@ -38,15 +38,22 @@ struct Notify {
   std::string text;             // template already filled in
   std::vector<std::string> to;  // names of targets; empty: it is recorded only
   Severity severity = Severity::kWarning;
-  std::size_t step = 0;   // which step of its rule says so
   bool resolved = false;  // what `to` was told of is over
 };
 // Take memory away that is not in use (memory.reclaim). Less may be found than was asked for.
 struct ReclaimMemory {
   Bytes amount;
 };
-using Action = std::variant<SetFile, Freeze, Thaw, Kill, Notify, ReclaimMemory>;
-// "set" | "freeze" | "thaw" | "kill" | "notify" | "reclaim"
+// End the container for good, as `plimsoll stop` does: its restart policy does not bring it back. Plimsoll's
+// own only; `grace` nullopt: the container's own.
+struct Stop {
+  std::optional<Nanoseconds> grace;
+};
+struct Restart {
+  std::optional<Nanoseconds> grace;
+};
+using Action = std::variant<SetFile, Freeze, Thaw, Kill, Notify, ReclaimMemory, Stop, Restart>;
+// "set" | "freeze" | "thaw" | "kill" | "notify" | "reclaim" | "stop" | "restart"
 std::string_view action_name(const Action& action);
 // As records say it: "resolved: web at 90MiB (to oncall, ops)".
 std::string words_of(const Notify& notify);
@@ -70,7 +77,8 @@ struct Decision {
   std::string policy;
   std::string rule;  // a rule's name; "limits" for Cause::kLimit and kDrift; "autosize"
   Cause cause = Cause::kRule;
-  bool audit = false;  // decide and report, touch nothing
+  bool audit = false;    // decide and report, touch nothing
+  std::size_t step = 0;  // of the rule's ladder, where the cause is kRule
   Action action;
   std::string refusal;  // not empty: a safety rule forbids the action; it is recorded, not carried out
   std::vector<std::pair<std::string, std::string>> seen;  // signal -> value as text, in the condition's order

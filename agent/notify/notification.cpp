@@ -17,7 +17,7 @@ Notification notification_of(const model::Decision& decision, const model::Decis
   const auto& notify = std::get<model::Notify>(decision.action);
   return {.policy = decision.policy,
           .rule = decision.rule,
-          .step = notify.step,
+          .step = decision.step,
           .text = notify.text,
           .severity = notify.severity,
           .container = decision.container,
