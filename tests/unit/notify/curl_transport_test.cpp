@@ -5,7 +5,7 @@
 
 #include <thread>
 
-#include "tests/unit/notify/one_answer_server.h"
+#include "tests/one_answer_server.h"
 
 namespace plimsoll::notify {
 namespace {

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "policies/engine.h"
+#include "policies/render.h"
 
 namespace plimsoll::policies {
 namespace {
@@ -93,6 +94,27 @@ TEST_F(TellingTest, ThatARuleHasEndedIsToldOnce) {
   EXPECT_EQ(last_.seen, (decltype(last_.seen){{"memory.usage", "90MiB"}}));
   EXPECT_EQ(step(50), nothing_);
   EXPECT_TRUE(engine_.alerts().empty());
+}
+
+TEST_F(TellingTest, ExplainNamesWhoIsTold) {
+  use(policy(kUntil));
+  EXPECT_EQ(step(50), nothing_);
+  EXPECT_NE(explain_text(engine_.explain(ref_)).find("\n  notifies oncall and ops\n"), std::string::npos);
+  EXPECT_EQ(step(90), fired_);
+  EXPECT_NE(explain_text(engine_.explain(ref_)).find("ops: told, and not yet that it is over\n"),
+            std::string::npos);
+  EXPECT_NE(explain_json(engine_.explain(ref_)).find(R"("notifies":["oncall","ops"],"told":true)"),
+            std::string::npos);
+}
+
+TEST_F(TellingTest, ListAndCheckKnowTargetsAndNoSecrets) {
+  const LoadOutcome loaded = load_texts({{"a.yaml", kTargets + policy(kUntil)}});
+  EXPECT_EQ(check_text(loaded), "1 policy, 2 targets, 0 warnings\n");
+  EXPECT_EQ(targets_text(*loaded.set),
+            "\nTARGET  KIND          WHERE                     FILE\n"
+            "oncall  webhook       http://hooks.example.com  a.yaml:1\n"
+            "ops     alertmanager  http://am:9093            a.yaml:6\n");
+  EXPECT_EQ(targets_json(*loaded.set).find("secret"), std::string::npos);
 }
 
 TEST_F(TellingTest, WithoutATargetNobodyWaitsForTheEnd) {
