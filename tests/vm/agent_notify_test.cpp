@@ -140,9 +140,15 @@ class AlertmanagerVm : public NotifyVm {
 
   void SetUp() override {
     const char* cache = std::getenv("PLIMSOLL_CACHE");
-    const std::string program = std::string(cache != nullptr ? cache : "/var/cache/plimsoll") +
-                                "/alertmanager/usr/bin/prometheus-alertmanager";
+    const std::string tree =
+        std::string(cache != nullptr ? cache : "/var/cache/plimsoll") + "/alertmanager/usr";
+    const std::string program = tree + "/bin/prometheus-alertmanager";
     ASSERT_TRUE(fs::exists(program)) << program << ": agent/install-dependencies vm brings it";
+    // Debian's looks for its templates where the package would put them; the guest forgets the link.
+    const fs::path templates = "/usr/share/prometheus/alertmanager";
+    fs::create_directories(templates.parent_path());
+    if (!fs::exists(templates))
+      fs::create_directory_symlink(tree + "/share/prometheus/alertmanager", templates);
     std::ofstream("/tmp/alertmanager.yml") << "route: {receiver: nobody}\nreceivers: [{name: nobody}]\n";
     pid_ = ::fork();
     ASSERT_GE(pid_, 0);
