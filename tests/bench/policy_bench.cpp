@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
+#include <new>
 #include <string>
 #include <vector>
 
@@ -13,6 +15,9 @@
 #include "tests/bench/measure.h"
 
 namespace plimsoll::policies {
+
+std::size_t allocations = 0;  // of this program so far
+
 namespace {
 
 using bench::median;
@@ -20,6 +25,7 @@ using model::Bound;
 
 constexpr std::size_t kTiers = 5;  // each container is of one tier, which four policies select
 constexpr std::size_t kPolicies = 20;
+constexpr std::size_t kManyPolicies = 50;  // of two rules: 20 for each container
 constexpr int kRounds = 31;
 constexpr std::uint64_t kMiB = 1ULL << 20;
 
@@ -108,7 +114,7 @@ bool measure(const std::shared_ptr<const PolicySet>& set, std::size_t count) {
   engine.use(set);
   model::Snapshot snapshot = snapshot_of(count);
   std::vector<double> floor, evaluated;
-  std::size_t decided = 0, held = 0;
+  std::size_t decided = 0, held = 0, allocated = 0;
   for (int round = -3; round < kRounds; ++round) {
     const model::Snapshot before = snapshot;
     pass_a_second(snapshot);
@@ -117,39 +123,59 @@ bool measure(const std::shared_ptr<const PolicySet>& set, std::size_t count) {
         held += compare_once(snapshot.containers[i].sample, before.containers[i].sample);
       }
     });
+    const std::size_t allocations_before = allocations;
     const double deciding = microseconds(clock, [&] { decided += engine.evaluate(snapshot, {}).size(); });
     if (round < 0) continue;  // selections are matched the first time
+    allocated += allocations - allocations_before;
     floor.push_back(reading);
     evaluated.push_back(deciding);
   }
   const double each = static_cast<double>(count);
-  std::printf("%6zu %12.3f %12.3f %10.1f %12.2f\n", count, median(floor) / each, median(evaluated) / each,
-              median(evaluated) / median(floor), median(evaluated) / 1e3);
+  std::printf("%6zu %12.3f %12.3f %10.1f %12.2f %12.2f\n", count, median(floor) / each,
+              median(evaluated) / each, median(evaluated) / median(floor), median(evaluated) / 1e3,
+              static_cast<double>(allocated) / kRounds / each);
   if (decided + held == 0) return true;
   std::fprintf(stderr, "policy_bench: %zu decisions and %zu comparisons held, expected none\n", decided,
                held);
   return false;
 }
 
-int run() {
+bool run_with(std::size_t policies, const std::vector<std::size_t>& counts) {
   std::string text;
-  for (std::size_t i = 0; i < kPolicies; ++i) text += policy(i);
+  for (std::size_t i = 0; i < policies; ++i) text += policy(i);
   const LoadOutcome loaded = load_texts({{"bench.yaml", text}});
   if (!loaded.good()) {
-    return std::fprintf(stderr, "policy_bench: %s\n", to_string(loaded.diagnostics.front()).c_str()), 1;
+    return std::fprintf(stderr, "policy_bench: %s\n", to_string(loaded.diagnostics.front()).c_str()), false;
   }
+  const std::size_t each = policies / kTiers;
   std::printf(
-      "20 policies, 4 of them select each container, with 16 limits and 8 rules; microseconds a container "
+      "%zu policies, %zu of them select each container, with %zu limits and %zu rules; microseconds a container "
       "and tick,\n"
-      "median of %d ticks; the floor reads the same numbers and compares each once\n",
-      kRounds);
-  std::printf(" count        floor     evaluate      ratio  ms the tick\n");
+      "median of %d ticks; the floor reads the same numbers and compares each once for four policies\n",
+      policies, each, 4 * each, 2 * each, kRounds);
+  std::printf(" count        floor     evaluate      ratio  ms the tick  allocations\n");
   bool good = true;
-  for (const std::size_t count : {10U, 100U, 1000U}) good = measure(loaded.set, count) && good;
-  return good ? 0 : 1;
+  for (const std::size_t count : counts) good = measure(loaded.set, count) && good;
+  return good;
+}
+
+int run() {
+  const bool few = run_with(kPolicies, {10, 100, 1000});
+  return run_with(kManyPolicies, {1000, 10'000}) && few ? 0 : 1;
 }
 
 }  // namespace
 }  // namespace plimsoll::policies
+
+// Counts what is allocated: a tick in which nothing changes should do without.
+// NOLINTBEGIN(misc-new-delete-overloads)
+void* operator new(std::size_t size) {
+  ++plimsoll::policies::allocations;
+  if (void* memory = std::malloc(size == 0 ? 1 : size)) return memory;
+  throw std::bad_alloc();
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+// NOLINTEND(misc-new-delete-overloads)
 
 int main() { return plimsoll::policies::run(); }
