@@ -6,7 +6,11 @@
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
+#include <map>
+#include <mutex>
 
 #include "agent/base/version.h"
 
@@ -27,6 +31,8 @@ prometheus::Gauge& gauge(prometheus::Registry& registry, const char* name, const
   return prometheus::BuildGauge().Name(name).Help(help).Register(registry).Add(labels);
 }
 
+constexpr std::array<const char*, 5> kOutcomes = {"sent", "retried", "failed", "suppressed", "dropped"};
+
 // To a total that somebody else counts.
 void raise_to(prometheus::Counter& counter, double total) {
   const double more = total - counter.Value();
@@ -34,6 +40,12 @@ void raise_to(prometheus::Counter& counter, double total) {
 }
 
 }  // namespace
+
+// The series of one target; they go with it.
+struct TargetSeries {
+  std::array<prometheus::Counter*, kOutcomes.size()> outcomes{};
+  prometheus::Gauge* pending = nullptr;
+};
 
 struct OwnMetrics::Series {
   prometheus::Registry registry;
@@ -55,6 +67,18 @@ struct OwnMetrics::Series {
   prometheus::Gauge& memory = gauge(registry, "plimsoll_agent_memory_bytes", "Resident memory of the agent.");
   prometheus::Gauge& containers =
       gauge(registry, "plimsoll_agent_watched_containers", "Containers being watched.");
+  prometheus::Family<prometheus::Counter>& notifications =
+      prometheus::BuildCounter()
+          .Name("plimsoll_notifications_total")
+          .Help("Notifications by target and what became of them; a retry is one more.")
+          .Register(registry);
+  prometheus::Family<prometheus::Gauge>& notifications_pending =
+      prometheus::BuildGauge()
+          .Name("plimsoll_notifications_pending")
+          .Help("Notifications that wait to be delivered.")
+          .Register(registry);
+  std::mutex mutex;
+  std::map<std::string, TargetSeries> targets;
   std::atomic<double> last_sample{0};
 };
 
@@ -73,6 +97,28 @@ void OwnMetrics::scraped(std::chrono::duration<double> took) { series_->scrape.O
 void OwnMetrics::history(std::uint64_t bytes, std::uint64_t lost) {
   raise_to(series_->history_bytes, static_cast<double>(bytes));
   raise_to(series_->history_lost, static_cast<double>(lost));
+}
+void OwnMetrics::notifications(std::span<const model::TargetState> targets) {
+  const std::lock_guard lock(series_->mutex);
+  std::erase_if(series_->targets, [&](const auto& entry) {
+    if (std::ranges::find(targets, entry.first, &model::TargetState::name) != targets.end()) return false;
+    for (prometheus::Counter* one : entry.second.outcomes) series_->notifications.Remove(one);
+    series_->notifications_pending.Remove(entry.second.pending);
+    return true;
+  });
+  for (const model::TargetState& target : targets) {
+    TargetSeries& series = series_->targets[target.name];
+    const std::array totals = {target.sent, target.retried, target.failed, target.suppressed, target.dropped};
+    for (std::size_t i = 0; i < kOutcomes.size(); ++i) {
+      if (series.outcomes[i] == nullptr)
+        series.outcomes[i] =
+            &series_->notifications.Add({{"target", target.name}, {"outcome", kOutcomes[i]}});
+      raise_to(*series.outcomes[i], static_cast<double>(totals[i]));
+    }
+    if (series.pending == nullptr)
+      series.pending = &series_->notifications_pending.Add({{"target", target.name}});
+    series.pending->Set(static_cast<double>(target.pending));
+  }
 }
 void OwnMetrics::lost_events(double count) { series_->lost.Increment(count); }
 void OwnMetrics::gave_up() { series_->given_up.Increment(); }

@@ -4,9 +4,11 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "agent/base/units.h"
+#include "agent/model/notify_target.h"
 
 namespace plimsoll::exporters {
 
@@ -19,6 +21,8 @@ class OwnMetrics {
   void scraped(std::chrono::duration<double> took);
   void lost_events(double count);                         // more since the last call
   void history(std::uint64_t bytes, std::uint64_t lost);  // since the start: written, and moments not kept
+  void notifications(
+      std::span<const model::TargetState> targets);  // all that there are; totals since the start
   void watching(std::size_t containers);
   void gave_up();  // an action that failed again and again
   void cost(std::chrono::duration<double> cpu,

@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "agent/model/container_ref.h"
+#include "agent/model/decision.h"
+#include "agent/model/notify_target.h"
 #include "policies/diagnostic.h"
 #include "policies/expression.h"
 #include "policies/field.h"
@@ -77,8 +79,14 @@ struct EndStep {
 struct ReclaimStep {
   Expression amount;
 };
+struct TargetName {
+  std::string name;
+  Place place;
+};
 struct NotifyStep {
-  std::string text;  // with {{container.name}} and {{SIGNAL}}
+  std::string text;            // with {{container.name}} and {{SIGNAL}}
+  std::vector<TargetName> to;  // no two alike, each in PolicySet::targets
+  model::Severity severity = model::Severity::kWarning;
 };
 struct WaitStep {
   Nanoseconds duration;
@@ -134,11 +142,21 @@ struct Policy {
   std::optional<SizeRule> size_cpu, size_memory;
 };
 
-// Sorted by priority, lowest first; equal ones by name, backwards: whoever comes later wins.
-struct PolicySet {
-  std::vector<Policy> policies;
+// kind: NotifyTarget
+struct Target {
+  model::NotifyTarget sends;
+  std::string description, file;
+  Place place;
 };
 
+struct PolicySet {
+  // Sorted by priority, lowest first; equal ones by name, backwards: whoever comes later wins.
+  std::vector<Policy> policies;
+  std::vector<Target> targets;  // by name
+};
+
+// Where the rule's notifications are sent, each once.
+std::vector<std::string> targets_of(const Rule& rule);
 // The disks that its limits name, each once.
 std::vector<std::string> devices_of(const PolicySet& set);
 

@@ -43,7 +43,9 @@ void Engine::use(std::shared_ptr<const PolicySet> set) {
   const auto forget = [&](Tracked& tracked) {
     std::erase_if(tracked.rules, [&](const auto& entry) {
       const auto found = known.find(entry.first);
-      return found == known.end() || found->second != entry.second.fingerprint;
+      if (found != known.end() && found->second == entry.second.fingerprint) return false;
+      end_told(entry.first, entry.second);
+      return true;
     });
   };
   for (auto& [inode, tracked] : tracked_) forget(tracked);
@@ -67,11 +69,19 @@ std::vector<Decision> Engine::evaluate(const model::Snapshot& snapshot,
   for (const model::Event& event : events) {
     if (const auto* gone = std::get_if<model::ContainerVanished>(&event.what)) {
       sizer_.observe_end(gone->ref->id, gone->last, snapshot.wall);
-      tracked_.erase(gone->ref->id.inode);
+      if (const auto known = tracked_.find(gone->ref->id.inode); known != tracked_.end()) {
+        end_told(known->second);
+        tracked_.erase(known);
+      }
     }
   }
   sizer_.end_turn(snapshot);
-  std::erase_if(tracked_, [&](const auto& entry) { return entry.second.seen != sequence_; });
+  std::erase_if(tracked_, [&](const auto& entry) {
+    if (entry.second.seen == sequence_) return false;
+    end_told(entry.second);
+    return true;
+  });
+  tell_ended(snapshot);
   return std::move(out_);
 }
 
@@ -98,7 +108,7 @@ void Engine::evaluate_host(const model::Snapshot& snapshot) {
 }
 
 // Globs over labels and paths cost more than all rules of a container: matched once, not at every tick.
-void Engine::select(Tracked& tracked, const std::shared_ptr<const model::ContainerRef>& ref) const {
+void Engine::select(Tracked& tracked, const std::shared_ptr<const model::ContainerRef>& ref) {
   if (tracked.selected_from == set_ && tracked.ref == ref) return;
   tracked.ref = ref;
   tracked.selected_from = set_;
@@ -113,8 +123,11 @@ void Engine::select(Tracked& tracked, const std::shared_ptr<const model::Contain
   tracked.size_wishes.clear();
   // Neither overlays nor freezes outlive the selection. Those of a policy that selects it again begin anew.
   std::erase_if(tracked.rules, [&](const auto& entry) {
-    return std::ranges::none_of(tracked.selected,
-                                [&](const Policy* policy) { return policy->name == entry.first.policy; });
+    if (std::ranges::any_of(tracked.selected,
+                            [&](const Policy* policy) { return policy->name == entry.first.policy; }))
+      return false;
+    end_told(entry.first, entry.second);
+    return true;
   });
   for (auto& [rule, end] : tracked.freezes) {
     if (!tracked.rules.contains(rule)) end = BootTime{};
@@ -128,6 +141,7 @@ void Engine::select(Tracked& tracked, const std::shared_ptr<const model::Contain
 void Engine::evaluate_container(const model::ContainerSample& one, const model::Snapshot& snapshot) {
   Tracked& tracked = tracked_[one.ref->id.inode];
   if (tracked.container_id != one.ref->container_id) {  // new, or the inode was used again
+    end_told(tracked);
     tracked = Tracked{};
     tracked.container_id = one.ref->container_id;
   }

@@ -3,18 +3,17 @@
 //
 // For each container, each time it is evaluated:
 //  1. Its rules are moved on: `when` fires a rule, its steps give decisions, a `set` becomes an overlay;
-//  `until` takes the
-//     overlay away again.
+//     `until` takes the overlay away again.
 //  2. Limits and overlays of all policies that select it are merged, by priority, into one wanted value a
-//  field.
-//     A limit that `autosize` enforces comes before what its own policy's limits and rules say, and so below
-//     them.
+//     field. A limit that `autosize` enforces comes before what its own policy's limits and rules say, and so
+//     below them.
 //  3. What the cgroup has is compared with what is wanted, and with what the kernel took when it was last
-//  written: a
-//     difference is a decision, kLimit the first time, kDrift where someone else wrote, kRule and kUntil for
-//     overlays.
+//     written: a difference is a decision, kLimit the first time, kDrift where someone else wrote, kRule and
+//     kUntil for overlays.
 //  4. A field that nobody wants any more gets back what it was before the first write. It is forgotten when
 //     that is reported done, not when it is decided: until then it is kept, saved, and tried again.
+//  5. Targets that a rule notified are told once when that is over: when it, its policy or the container
+//  ends.
 #pragma once
 
 #include <algorithm>
@@ -91,6 +90,13 @@ class Engine {
   std::string save_sizes() const { return sizer_.save(); }
   Result<> restore_sizes(const std::string& text) { return sizer_.restore(text); }
 
+  // What targets were told of and is not over: to hold a sender's own memory against.
+  struct Alert {
+    std::string policy, rule, cgroup;
+    auto operator<=>(const Alert&) const = default;
+  };
+  std::set<Alert> alerts() const;
+
   // What must survive a restart of the agent: values before the first write, values held, active rules,
   // cooldowns, freezes. Times are since boot: keep the text with the boot id, and give it back to the same
   // boot only (inodes of cgroups are used again after a reboot).
@@ -116,6 +122,13 @@ class Engine {
     using is_transparent = void;
     bool operator()(const RuleName& a, const RuleName& b) const { return a < b; }
   };
+  // What a rule has told targets of, and has not yet told them is over.
+  struct Told {
+    std::shared_ptr<const model::ContainerRef> ref;
+    model::Notify last;  // to everyone who was told
+    std::vector<std::pair<std::string, std::string>> seen;
+    bool audit = false;
+  };
   struct RuleRun {
     // What each evaluation touches stands together.
     std::vector<HoldTimer> when_timers;
@@ -135,6 +148,7 @@ class Engine {
     std::optional<BootTime> fired;
     BootTime breach;  // of the last step taken, with the values that were seen
     std::vector<std::pair<std::string, std::string>> seen;
+    std::optional<Told> told;
     // Of steps that were decided and did not do, by their place in the ladder.
     struct Tried {
       unsigned times = 0;
@@ -256,12 +270,16 @@ class Engine {
   void set_step(Turn& turn, const Policy& policy, const Rule& rule, RuleRun& run, const SetStep& step);
   void note_deadlines(const Turn& turn, const Rule& rule, const RuleRun& run);
   void end_rule(Turn& turn, const Policy& policy, const Rule& rule, RuleRun& run);
+  void notify(const Turn& turn, RuleRun& run, const NotifyStep& step, model::Decision made);
+  void end_told(const RuleKey& key, const RuleRun& run);
+  void end_told(const Tracked& tracked);
+  void tell_ended(const model::Snapshot& snapshot);
   void freeze(Turn& turn, RuleRun& run, const FreezeStep& step, model::Decision made);
   void thaw(Turn& turn, const RuleKey& rule, model::Decision made);
   void end_freeze(Turn& turn, const RuleKey& rule, RuleRun& run, bool audit);
   void thaw_when_due(Turn& turn);
   bool report_thaw(const model::Decision& decision, const model::DecisionRecord& record, Tracked& tracked);
-  void select(Tracked& tracked, const std::shared_ptr<const model::ContainerRef>& ref) const;
+  void select(Tracked& tracked, const std::shared_ptr<const model::ContainerRef>& ref);
   model::Decision of_step(const Turn& turn, const Policy& policy, const Rule& rule, const RuleRun& run,
                           const Step& step) const;
   static bool acts_once(const Step& step);
@@ -328,6 +346,7 @@ class Engine {
     BootTime last;
   };
   std::map<std::string, Restarts> restarts_;
+  std::vector<std::pair<RuleKey, Told>> ended_;  // to be told at the end of this evaluation
   std::uint64_t sequence_ = 0, generation_ = 0;
   std::optional<BootTime> due_;
   std::vector<model::Decision> out_;

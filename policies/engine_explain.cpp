@@ -106,6 +106,7 @@ RuleState Engine::state_of(const Policy& policy, const Rule& rule, const Tracked
   state.rule = rule.name;
   state.audit = policy.mode == Mode::kAudit;
   state.steps = rule.then.size();
+  state.notifies = targets_of(rule);
   const RuleRun* run = tracked == nullptr ? nullptr : find_in(tracked->rules, RuleName(policy, rule));
   state.when = state_of_condition(rule.when, run == nullptr ? nullptr : &run->when_timers, now, source);
   if (rule.until) {
@@ -117,6 +118,7 @@ RuleState Engine::state_of(const Policy& policy, const Rule& rule, const Tracked
   state.when.why_unknown =
       run->truth == Truth::kUnknown ? why_unknown(run->why.unknown, run->why.signal) : std::string();
   state.active = run->active;
+  state.told = run->told.has_value();
   state.step = run->active ? std::min(run->step, state.steps) : 0;
   if (run->active && run->waits_since && run->step < rule.then.size()) {
     const auto* wait = std::get_if<WaitStep>(&rule.then[run->step]);

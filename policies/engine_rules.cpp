@@ -50,6 +50,11 @@ void Engine::run_rule(Turn& turn, const Policy& policy, const Rule& rule, RuleRu
       run_steps(turn, policy, rule, run);
     }
   }
+  // A cooldown ends a rule while its condition still holds; people are told that it is over when it is.
+  if (run.told && !run.active && (rule.until || run.truth == Truth::kFalse)) {
+    end_told({policy.name, rule.name}, run);
+    run.told.reset();
+  }
   // What could not be seen did not become false, and what became true under a pause fires after it.
   if (run.truth != Truth::kUnknown && !(paused_ && is_true)) run.was_true = is_true;
   note_deadlines(turn, rule, run);
@@ -128,9 +133,8 @@ bool Engine::take_step(Turn& turn, const Policy& policy, const Rule& rule, RuleR
     return true;
   }
   Decision made = of_step(turn, policy, rule, run, step);
-  if (const auto* notify = std::get_if<NotifyStep>(&step)) {
-    made.action = model::Notify{filled(turn, notify->text)};
-    out_.push_back(std::move(made));
+  if (const auto* told = std::get_if<NotifyStep>(&step)) {
+    notify(turn, run, *told, std::move(made));
   } else if (const auto* frozen = std::get_if<FreezeStep>(&step)) {
     freeze(turn, run, *frozen, std::move(made));
     // What follows begins when the freeze is over.

@@ -1,4 +1,5 @@
 // What the engine keeps over a restart.
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "agent/base/json_text.h"
@@ -15,8 +16,11 @@ struct Engine::State {
   static json save_rules(const Tracked& tracked);
   static json save_fields(const Tracked& tracked);
   static json save_freezes(const Tracked& tracked);
+  static json save_told(const std::optional<Told>& told);
   static json save(std::uint64_t inode, const Tracked& tracked);
-  static void restore_rules(const json& saved_rules, const Known& known, Tracked& tracked);
+  using Ended = std::vector<std::pair<RuleKey, Told>>;
+  static std::optional<Told> restore_told(const json& rule);
+  static void restore_rules(const json& saved_rules, const Known& known, Tracked& tracked, Ended& ended);
   static void restore_fields(const json& saved_fields, std::uint64_t generation, Tracked& tracked);
   static void restore_freezes(const json& one, Tracked& tracked);
 };
@@ -25,7 +29,7 @@ json Engine::State::save_rules(const Tracked& tracked) {
   json rules = json::array();
   for (const auto& [key, run] : tracked.rules) {
     const bool froze = tracked.freezes.contains(key);
-    if (!run.active && run.overlay.empty() && !run.cooldown_ends && !froze) continue;
+    if (!run.active && run.overlay.empty() && !run.cooldown_ends && !froze && !run.told) continue;
     json overlay = json::object();
     for (const auto& [id, value] : run.overlay) overlay[std::string(fields()[id].name)] = value;
     json tries = json::array();
@@ -41,11 +45,40 @@ json Engine::State::save_rules(const Tracked& tracked) {
                      {"step", run.step},
                      {"resumes", run.resumes ? run.resumes->since_boot.count() : -1},
                      {"overlay", overlay},
+                     {"told", save_told(run.told)},
                      {"tries", std::move(tries)},
                      {"given_up", run.given_up},
                      {"cooldown_ends", run.cooldown_ends ? run.cooldown_ends->since_boot.count() : 0}});
   }
   return rules;
+}
+
+json Engine::State::save_told(const std::optional<Told>& told) {
+  if (!told) return nullptr;
+  const model::ContainerRef& ref = *told->ref;
+  return {
+      {"inode", ref.id.inode},   {"cgroup", ref.cgroup}, {"runtime", to_string(ref.runtime)},
+      {"id", ref.container_id},  {"name", ref.name},     {"image", ref.image},
+      {"text", told->last.text}, {"to", told->last.to},  {"severity", static_cast<int>(told->last.severity)},
+      {"seen", told->seen},      {"audit", told->audit}};
+}
+
+// An agent from before there were targets kept none.
+std::optional<Engine::Told> Engine::State::restore_told(const json& rule) {
+  const json saved = rule.value("told", json());
+  if (saved.is_null()) return std::nullopt;
+  auto ref = std::make_shared<model::ContainerRef>();
+  ref->id.inode = saved.at("inode");
+  ref->cgroup = saved.at("cgroup");
+  ref->runtime = model::runtime_from(saved.at("runtime").get<std::string>()).value_or(model::Runtime::kOther);
+  ref->container_id = saved.at("id");
+  ref->name = saved.at("name");
+  ref->image = saved.at("image");
+  Told told{.ref = std::move(ref), .seen = saved.at("seen"), .audit = saved.at("audit")};
+  told.last.text = saved.at("text");
+  told.last.to = saved.at("to");
+  told.last.severity = static_cast<model::Severity>(std::clamp(saved.at("severity").get<int>(), 0, 2));
+  return told;
 }
 
 json Engine::State::save_fields(const Tracked& tracked) {
@@ -90,8 +123,10 @@ json Engine::State::save(std::uint64_t inode, const Tracked& tracked) {
           {"thawing", std::move(thawing)}};
 }
 
-// A rule that changed or went while we were away leaves nothing but what it froze, to be thawed.
-void Engine::State::restore_rules(const json& saved_rules, const Known& known, Tracked& tracked) {
+// A rule that changed or went while we were away leaves what it froze, to be thawed, and what it told of,
+// which is over.
+void Engine::State::restore_rules(const json& saved_rules, const Known& known, Tracked& tracked,
+                                  Ended& ended) {
   for (const json& saved : saved_rules) {
     RuleRun run;
     run.fingerprint = saved.at("fingerprint");
@@ -114,9 +149,14 @@ void Engine::State::restore_rules(const json& saved_rules, const Known& known, T
     for (const auto& [name, value] : saved.at("overlay").items()) {
       if (const auto id = find_field(name)) run.overlay[*id] = value;
     }
+    run.told = restore_told(saved);
     const RuleKey key{saved.at("policy"), saved.at("rule")};
     const auto now = known.find(key);
-    if (now != known.end() && now->second == run.fingerprint) tracked.rules[key] = std::move(run);
+    if (now != known.end() && now->second == run.fingerprint) {
+      tracked.rules[key] = std::move(run);
+    } else if (run.told) {
+      ended.emplace_back(key, std::move(*run.told));
+    }
   }
 }
 
@@ -175,6 +215,7 @@ Result<> Engine::restore(const std::string& text) {
   }
   std::unordered_map<std::uint64_t, Tracked> restored;
   Tracked host;
+  State::Ended ended;
   std::deque<BootTime> kills;
   std::map<std::string, Restarts> restarts;
   try {
@@ -184,9 +225,9 @@ Result<> Engine::restore(const std::string& text) {
       tracked.container_id = one.at("id");
       State::restore_fields(one.at("fields"), generation_, tracked);
       State::restore_freezes(one, tracked);
-      State::restore_rules(one.at("rules"), known, tracked);
+      State::restore_rules(one.at("rules"), known, tracked, ended);
     }
-    State::restore_rules(state.at("host"), known, host);
+    State::restore_rules(state.at("host"), known, host, ended);
     for (const json& one : state.value("restarts", json::array())) {
       restarts[one.at("id")] = {.count = one.at("count"),
                                 .last = BootTime{Nanoseconds(one.at("last").get<std::int64_t>())}};
@@ -197,6 +238,7 @@ Result<> Engine::restore(const std::string& text) {
   }
   tracked_ = std::move(restored);
   host_ = std::move(host);
+  ended_ = std::move(ended);
   kills_ = std::move(kills);
   restarts_ = std::move(restarts);
   return {};

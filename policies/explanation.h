@@ -81,7 +81,9 @@ struct RuleState {
   ConditionState when;
   std::optional<ConditionState> until;
   bool active = false;
-  std::size_t step = 0, steps = 0;  // taken, of `then`
+  std::size_t step = 0, steps = 0;    // taken, of `then`
+  std::vector<std::string> notifies;  // the targets of its `notify` steps
+  bool told = false;                  // they were told, and not yet that it is over
   std::optional<Nanoseconds> wait_left;
   Nanoseconds cooldown_left{0};
   std::optional<Nanoseconds> fired_ago;                   // its last firing, since the agent began

@@ -13,6 +13,8 @@ using Words = std::span<const std::string_view>;
 constexpr std::array<std::string_view, 1> kVersions = {"plimsoll/v1"};
 constexpr std::array<std::string_view, 1> kPolicyKind = {"Policy"};
 constexpr std::array<std::string_view, 1> kHostPolicyKind = {"HostPolicy"};
+constexpr std::array<std::string_view, 1> kTargetKind = {"NotifyTarget"};
+constexpr std::array<std::string_view, 3> kSeverityWords = {"info", "warning", "critical"};
 constexpr std::array<std::string_view, 3> kModeWords = {"enforce", "audit", "off"};
 constexpr std::array<std::string_view, 6> kRuntimeWords = {"plimsoll",   "docker", "podman",
                                                            "containerd", "crio",   "systemd"};
@@ -48,6 +50,11 @@ constexpr std::array<MapInfo, kMapCount> kMapInfos = {{
     {"autosize", "Limits that are found by watching"},
     {"sizeCpu", "How cpu.max is found"},
     {"sizeMemory", "How memory.max is found, or memory is squeezed"},
+    {"NotifyTarget", "Where notifications are sent"},
+    {"targetSpec", "Exactly one of webhook and alertmanager"},
+    {"webhook", "One POST of JSON a notification"},
+    {"alertmanager", "Alerts for Prometheus' Alertmanager, held while the rule is active"},
+    {"notify", "What people are told, and who"},
 }};
 
 Key map_key(std::string_view name, MapId map, std::string_view description, bool required = false) {
@@ -59,10 +66,12 @@ Key word_key(std::string_view name, Words words, std::string_view description, b
 }
 
 std::vector<Key> document_keys(Words kind, MapId spec) {
-  return {word_key("apiVersion", kVersions, "The version of the policy language", true),
-          word_key("kind", kind, "Policy: of containers; HostPolicy: of the host", true),
-          map_key("metadata", MapId::kMetadata, description_of(MapId::kMetadata), true),
-          map_key("spec", spec, description_of(spec), true)};
+  return {
+      word_key("apiVersion", kVersions, "The version of the policy language", true),
+      word_key("kind", kind,
+               "Policy: of containers; HostPolicy: of the host; NotifyTarget: where notifications go", true),
+      map_key("metadata", MapId::kMetadata, description_of(MapId::kMetadata), true),
+      map_key("spec", spec, description_of(spec), true)};
 }
 
 std::vector<Key> metadata_keys() {
@@ -193,6 +202,35 @@ std::vector<Key> size_keys(bool memory) {
   return keys;
 }
 
+std::vector<Key> target_spec_keys() {
+  return {map_key("webhook", MapId::kWebhook, description_of(MapId::kWebhook)),
+          map_key("alertmanager", MapId::kAlertmanager, description_of(MapId::kAlertmanager)),
+          {"repeat", Shape::kDuration, "The same is told no more often; 1m unless said otherwise"}};
+}
+
+std::vector<Key> way_keys(bool webhook) {
+  std::vector<Key> keys;
+  if (webhook) {
+    keys = {{"url", Shape::kUrl, "Where it is posted to, http:// or https://", true},
+            {"headers", Shape::kTextMap, "Headers of the request"},
+            {"body", Shape::kTemplate, "What is posted; {{text}}, {{severity}}, {{host}}... are filled in"}};
+  } else {
+    keys = {{"url", Shape::kUrl, "Of the Alertmanager, such as http://alertmanager:9093"},
+            {"urls", Shape::kUrls, "Of each member of a cluster; each gets every alert"},
+            {"labels", Shape::kTextMap, "Labels added to each alert"},
+            {"annotations", Shape::kTextMap, "Annotations added to each alert"}};
+  }
+  keys.push_back({"bearer_token_file", Shape::kPath, "The file whose token is sent as Authorization"});
+  keys.push_back({"timeout", Shape::kPositiveDuration, "How long one try may take; 10s, at most 5m"});
+  return keys;
+}
+
+std::vector<Key> notify_keys() {
+  return {{"text", Shape::kTemplate, "{{container.name}} and {{SIGNAL}} are filled in", true},
+          {"to", Shape::kNames, "The NotifyTarget, or a list of them; without it nothing is sent"},
+          word_key("severity", kSeverityWords, "warning unless said otherwise", false)};
+}
+
 std::vector<Key> make_keys(MapId map) {
   switch (map) {
     case MapId::kPolicy:
@@ -227,6 +265,15 @@ std::vector<Key> make_keys(MapId map) {
     case MapId::kSizeCpu:
     case MapId::kSizeMemory:
       return size_keys(map == MapId::kSizeMemory);
+    case MapId::kTarget:
+      return document_keys(kTargetKind, MapId::kTargetSpec);
+    case MapId::kTargetSpec:
+      return target_spec_keys();
+    case MapId::kWebhook:
+    case MapId::kAlertmanager:
+      return way_keys(map == MapId::kWebhook);
+    case MapId::kNotify:
+      return notify_keys();
     default:
       return field_keys(map);
   }
@@ -245,9 +292,11 @@ const std::array kActionTable = {
            .host = true,
            .alone = true},
     Action{.key = {"reclaim", Shape::kAmount, "Take away memory that is not in use: as much, or less"}},
-    Action{
-        .key = {"notify", Shape::kTemplate, "Tell people; {{container.name}} and {{SIGNAL}} are filled in"},
-        .host = true},
+    Action{.key = {.name = "notify",
+                   .shape = Shape::kNotify,
+                   .description = "Tell people; {{container.name}} and {{SIGNAL}} are filled in",
+                   .map = MapId::kNotify},
+           .host = true},
     Action{.key = {"wait", Shape::kPositiveDuration, "Go on only if the condition still holds after this"},
            .host = true},
 };
@@ -268,7 +317,11 @@ std::span<const Key> keys_of(MapId map) {
 
 std::span<const std::string_view> one_key_of(MapId map) {
   static constexpr std::array<std::string_view, 2> kOfVictim = {"most", "least"};
+  static constexpr std::array<std::string_view, 2> kOfTarget = {"webhook", "alertmanager"};
+  static constexpr std::array<std::string_view, 2> kOfAlertmanager = {"url", "urls"};
   if (map == MapId::kVictim) return kOfVictim;
+  if (map == MapId::kTargetSpec) return kOfTarget;
+  if (map == MapId::kAlertmanager) return kOfAlertmanager;
   return {};
 }
 
@@ -286,6 +339,7 @@ std::span<const std::string_view> action_names() {
 std::span<const std::string_view> mode_words() { return kModeWords; }
 std::span<const std::string_view> size_mode_words() { return kSizeModeWords; }
 std::span<const std::string_view> seek_words() { return kSeekWords; }
+std::span<const std::string_view> severity_words() { return kSeverityWords; }
 std::span<const std::string_view> runtime_words() { return kRuntimeWords; }
 
 }  // namespace plimsoll::policies

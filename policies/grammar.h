@@ -35,8 +35,13 @@ enum class MapId : std::uint8_t {
   kAutosize,
   kSizeCpu,
   kSizeMemory,
+  kTarget,
+  kTargetSpec,
+  kWebhook,
+  kAlertmanager,
+  kNotify,
 };
-inline constexpr std::size_t kMapCount = static_cast<std::size_t>(MapId::kSizeMemory) + 1;
+inline constexpr std::size_t kMapCount = static_cast<std::size_t>(MapId::kNotify) + 1;
 std::string_view name_of(MapId map);         // "HostPolicy", "select"
 std::string_view description_of(MapId map);  // one line
 
@@ -64,8 +69,14 @@ enum class Shape : std::uint8_t {
   kSetting,     // what a `set` may write into Key::field
   kPercentile,  // 1 to 100
   kShare,       // 15%
+  kNotify,      // a template, or Key::map
   kTemplate,
-  kAmount,  // bytes, or an expression that gives them
+  kUrl,
+  kUrls,     // one or a list of them
+  kPath,     // absolute
+  kTextMap,  // of any key to a text
+  kNames,    // a name or a list of them
+  kAmount,   // bytes, or an expression that gives them
   kDrift,
   kNothing,  // no value
 };
@@ -97,6 +108,7 @@ std::span<const std::string_view> action_names();
 std::span<const std::string_view> mode_words();       // in the order of Mode
 std::span<const std::string_view> size_mode_words();  // in the order of SizeMode
 std::span<const std::string_view> seek_words();
-std::span<const std::string_view> runtime_words();  // those that `select.runtimes` takes
+std::span<const std::string_view> severity_words();  // in the order of Severity
+std::span<const std::string_view> runtime_words();   // those that `select.runtimes` takes
 
 }  // namespace plimsoll::policies

@@ -13,11 +13,13 @@
 #include "policies/rule_checks.h"
 #include "policies/spelling.h"
 #include "policies/step_parser.h"
+#include "policies/target_parser.h"
 
 namespace plimsoll::policies {
 namespace {
 
 using Kind = YamlNode::Kind;
+constexpr std::string_view kTargetKind = "NotifyTarget";
 
 std::optional<Rule> parse_rule(const YamlNode& node, const ParseContext& context) {
   MapReader reader(node, "a rule", context.out, context.host ? MapId::kHostRule : MapId::kRule);
@@ -131,67 +133,112 @@ void parse_spec(const YamlNode& node, const ParseContext& context, Policy& polic
   }
 }
 
-std::optional<Policy> parse_document(const YamlNode& node, std::string_view source, const HostCpus* host,
-                                     Diagnostics& out) {
-  if (node.kind != Kind::kMap) {
-    out.error(node.place, "a policy: expected a map with apiVersion, kind, metadata and spec, got " +
-                              std::string(kind_name(node.kind)));
-    return std::nullopt;
-  }
-  Policy policy;
-  policy.file = out.file();
-  policy.place = node.place;
-  MapReader reader(node, "a policy", out, MapId::kPolicy);
+// What every document begins with.
+void parse_metadata(MapReader& reader, Diagnostics& out, std::string& name, std::string& description) {
   const std::string version = reader.text("apiVersion");
   if (version != "plimsoll/v1")
     out.error(reader.place_of("apiVersion"),
               "apiVersion: expected plimsoll/v1, got " + policies::quoted(version));
   const std::string kind = reader.text("kind");
-  if (kind != "Policy" && kind != "HostPolicy")
-    out.error(reader.place_of("kind"), "kind: expected Policy or HostPolicy, got " + policies::quoted(kind));
-  policy.host = kind == "HostPolicy";
-  if (const YamlNode* metadata = reader.require("metadata")) {
-    MapReader inside(*metadata, "metadata", out, MapId::kMetadata);
-    policy.name = inside.text("name");
-    policy.description = inside.text("description");
-    inside.finish();
-    const bool good =
-        !policy.name.empty() && policy.name.size() <= 63 &&
-        policy.name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") ==
-            std::string::npos;
-    if (!good)
-      out.error(metadata->place, "metadata.name: expected 1 to 63 letters, digits, '.', '_' or '-', got " +
-                                     policies::quoted(policy.name));
-  }
+  if (kind != "Policy" && kind != "HostPolicy" && kind != kTargetKind)
+    out.error(reader.place_of("kind"),
+              "kind: expected Policy, HostPolicy or NotifyTarget, got " + policies::quoted(kind));
+  const YamlNode* metadata = reader.require("metadata");
+  if (metadata == nullptr) return;
+  MapReader inside(*metadata, "metadata", out, MapId::kMetadata);
+  name = inside.text("name");
+  description = inside.text("description");
+  inside.finish();
+  const bool good =
+      !name.empty() && name.size() <= 63 &&
+      name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") ==
+          std::string::npos;
+  if (!good)
+    out.error(metadata->place, "metadata.name: expected 1 to 63 letters, digits, '.', '_' or '-', got " +
+                                   policies::quoted(name));
+}
+
+Policy parse_policy(const YamlNode& node, std::string_view source, const HostCpus* host, Diagnostics& out) {
+  Policy policy;
+  policy.file = out.file();
+  policy.place = node.place;
+  const YamlNode* kind = node.value_of("kind");
+  policy.host = kind != nullptr && kind->text == "HostPolicy";
+  MapReader reader(node, "a policy", out, MapId::kPolicy);
+  parse_metadata(reader, out, policy.name, policy.description);
   const ParseContext context{source, out, policy.host, host};
   if (const YamlNode* spec = reader.require("spec")) parse_spec(*spec, context, policy);
   reader.finish();
   return policy;
 }
 
+Target parse_target(const YamlNode& node, std::string_view source, Diagnostics& out) {
+  Target target;
+  target.file = out.file();
+  target.place = node.place;
+  MapReader reader(node, "a target", out, MapId::kTarget);
+  parse_metadata(reader, out, target.sends.name, target.description);
+  if (const YamlNode* spec = reader.require("spec")) parse_target_spec(*spec, {source, out}, target);
+  reader.finish();
+  return target;
+}
+
+// Reads documents into one set, in which no name is taken twice.
+class SetBuilder {
+ public:
+  SetBuilder(PolicySet& set, const HostCpus* host) : set_(set), host_(host) {}
+
+  void add(const YamlNode& document, std::string_view source, Diagnostics& out) {
+    if (document.kind != Kind::kMap) {
+      return out.error(document.place,
+                       "a policy: expected a map with apiVersion, kind, metadata and spec, got " +
+                           std::string(kind_name(document.kind)));
+    }
+    const YamlNode* kind = document.value_of("kind");
+    if (kind != nullptr && kind->text == kTargetKind) {
+      Target target = parse_target(document, source, out);
+      claim("target", target.sends.name, target.place, targets_, out);
+      return set_.targets.push_back(std::move(target));
+    }
+    Policy policy = parse_policy(document, source, host_, out);
+    claim("policy", policy.name, policy.place, policies_, out);
+    set_.policies.push_back(std::move(policy));
+  }
+
+ private:
+  using Taken = std::map<std::string, std::string>;  // a name, and the file that has it
+  static void claim(const std::string& what, const std::string& name, Place place, Taken& taken,
+                    Diagnostics& out) {
+    const auto [first, fresh] = taken.emplace(name, out.file());
+    if (!fresh)
+      out.error(place,
+                what + " " + policies::quoted(name) + ": the name is taken by one in " + first->second);
+  }
+
+  PolicySet& set_;
+  const HostCpus* host_;
+  Taken policies_, targets_;
+};
+
 }  // namespace
 
 LoadOutcome load_texts(const std::vector<PolicyFile>& files, const std::optional<HostCpus>& host) {
   LoadOutcome outcome;
   auto set = std::make_shared<PolicySet>();
-  bool good = true;
-  std::map<std::string, std::string> seen;
+  SetBuilder builder(*set, host ? &*host : nullptr);
+  std::vector<Diagnostics> outs;
   for (const PolicyFile& file : files) {
-    Diagnostics out(file.name);
+    Diagnostics& out = outs.emplace_back(file.name);
     const auto documents = parse_yaml(file.text, out);
     const auto empty = [](const YamlNode& document) { return document.kind == Kind::kNull; };
     if (std::ranges::all_of(documents, empty) && !out.has_errors()) out.warning({}, "holds no policy");
     for (const YamlNode& document : documents) {
-      if (empty(document)) continue;
-      auto policy = parse_document(document, file.text, host ? &*host : nullptr, out);
-      if (!policy) continue;
-      const auto [first, fresh] = seen.emplace(policy->name, file.name);
-      if (!fresh)
-        out.error(policy->place, "policy " + policies::quoted(policy->name) +
-                                     ": the name is taken by one in " + first->second);
-      set->policies.push_back(std::move(*policy));
+      if (!empty(document)) builder.add(document, file.text, out);
     }
-    good = good && !out.has_errors();
+  }
+  check_targets(*set, outs);
+  const bool good = std::ranges::none_of(outs, &Diagnostics::has_errors);
+  for (Diagnostics& out : outs) {
     for (Diagnostic& one : std::move(out).take()) outcome.diagnostics.push_back(std::move(one));
   }
   if (!good) return outcome;
@@ -199,6 +246,7 @@ LoadOutcome load_texts(const std::vector<PolicyFile>& files, const std::optional
   std::ranges::sort(set->policies, [](const Policy& a, const Policy& b) {
     return a.priority != b.priority ? a.priority < b.priority : a.name > b.name;
   });
+  std::ranges::sort(set->targets, {}, [](const Target& one) { return one.sends.name; });
   outcome.set = std::move(set);
   return outcome;
 }

@@ -31,6 +31,11 @@ std::vector<PolicySummary> summaries(const PolicySet& set,
 std::string list_text(std::span<const PolicySummary> policies);
 std::string list_json(std::span<const PolicySummary> policies);
 
+// Where notifications may be sent, behind that list; "" where there is nowhere. JSON: [{name, kind, where,
+// file, line, description}].
+std::string targets_text(const PolicySet& set);
+std::string targets_json(const PolicySet& set);
+
 // `plimsoll policy check FILE...`: a line a diagnostic, then one that counts. JSON: {"good", "errors",
 // "warnings", "policies", "diagnostics": [{file, line, column, severity, message}]}; line and column are 0
 // for a whole file.

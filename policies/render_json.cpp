@@ -45,6 +45,8 @@ ordered_json rule(const RuleState& state) {
           {"active", state.active},
           {"step", state.step},
           {"steps", state.steps},
+          {"notifies", state.notifies},
+          {"told", state.told},
           {"wait_left_ns", nanoseconds(state.wait_left)},
           {"cooldown_left_ns", state.cooldown_left.count()},
           {"fired_ago_ns", nanoseconds(state.fired_ago)},
@@ -123,6 +125,13 @@ std::string list_json(std::span<const PolicySummary> policies) {
   }));
 }
 
+std::string targets_json(const PolicySet& set) {
+  return json_text(list(set.targets, [](const Target& one) -> ordered_json {
+    return {{"name", one.sends.name}, {"kind", kind_of(one.sends)}, {"where", model::origins_of(one.sends)},
+            {"file", one.file},       {"line", one.place.line},     {"description", one.description}};
+  }));
+}
+
 std::string diagnostics_json(std::span<const Diagnostic> diagnostics) {
   return json_text(list(diagnostics, diagnostic));
 }
@@ -133,6 +142,7 @@ std::string check_json(const LoadOutcome& outcome) {
                                 {"errors", errors},
                                 {"warnings", outcome.diagnostics.size() - errors},
                                 {"policies", outcome.set ? outcome.set->policies.size() : 0},
+                                {"targets", outcome.set ? outcome.set->targets.size() : 0},
                                 {"diagnostics", list(outcome.diagnostics, diagnostic)}});
 }
 

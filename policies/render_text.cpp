@@ -129,6 +129,14 @@ std::string condition_text(const std::string& word, const ConditionState& state,
   return out + aligned(rows);
 }
 
+// "a, b and c"
+std::string listed(const std::vector<std::string>& names) {
+  std::string out;
+  for (std::size_t i = 0; i < names.size(); ++i)
+    out += (i == 0 ? "" : i + 1 == names.size() ? " and " : ", ") + names[i];
+  return out;
+}
+
 std::string rule_text(const RuleState& rule) {
   std::string out =
       rule.policy + "/" + rule.rule + (rule.audit ? " (audit)" : "") + ": " + phase_words(rule) + "\n";
@@ -137,6 +145,10 @@ std::string rule_text(const RuleState& rule) {
   if (rule.active && rule.steps > 1) {
     out += "  " + std::to_string(rule.step) + " of " + plural(rule.steps, "step") + " taken\n";
   }
+  if (!rule.notifies.empty()) {
+    out += "  notifies " + listed(rule.notifies) + (rule.told ? ": told, and not yet that it is over" : "") +
+           "\n";
+  }
   if (rule.fired_ago) {
     out += "  fired " + span(*rule.fired_ago) + " ago";
     for (std::size_t i = 0; i < rule.seen.size(); ++i) {
@@ -144,14 +156,6 @@ std::string rule_text(const RuleState& rule) {
     }
     out += "\n";
   }
-  return out;
-}
-
-// "a, b and c"
-std::string listed(const std::vector<std::string>& names) {
-  std::string out;
-  for (std::size_t i = 0; i < names.size(); ++i)
-    out += (i == 0 ? "" : i + 1 == names.size() ? " and " : ", ") + names[i];
   return out;
 }
 
@@ -186,6 +190,16 @@ std::string list_text(std::span<const PolicySummary> policies) {
   return aligned(rows);
 }
 
+std::string targets_text(const PolicySet& set) {
+  if (set.targets.empty()) return "";
+  std::vector<Row> rows = {{"TARGET", "KIND", "WHERE", "FILE"}};
+  for (const Target& one : set.targets) {
+    rows.push_back({one.sends.name, std::string(kind_of(one.sends)), model::origins_of(one.sends),
+                    place(one.file, one.place)});
+  }
+  return "\n" + aligned(rows);
+}
+
 std::string check_text(const LoadOutcome& outcome) {
   std::string out;
   std::size_t warnings = 0;
@@ -196,8 +210,9 @@ std::string check_text(const LoadOutcome& outcome) {
   const std::size_t errors = outcome.diagnostics.size() - warnings;
   if (!outcome.good()) return out + plural(errors, "error") + ", " + plural(warnings, "warning") + "\n";
   const std::size_t count = outcome.set->policies.size();
+  const std::size_t targets = outcome.set->targets.size();
   return out + std::to_string(count) + (count == 1 ? " policy" : " policies") + ", " +
-         plural(warnings, "warning") + "\n";
+         (targets == 0 ? "" : plural(targets, "target") + ", ") + plural(warnings, "warning") + "\n";
 }
 
 }  // namespace plimsoll::policies

@@ -78,6 +78,8 @@ ordered_json one_or_list(ordered_json one) {
   return any_of({std::move(one), std::move(list)});
 }
 
+ordered_json url_schema() { return pattern("^https?://[^ ]+$", {"https://alerts.example.com/hook"}); }
+
 ordered_json condition_schema() {
   return {{"type", "string"},
           {"minLength", 1},
@@ -138,6 +140,18 @@ ordered_json shape_schema(const Key& key) {
       return pattern(kPercentPattern, {"15%"});
     case Shape::kSetting:
       return setting_schema(fields()[key.field]);
+    case Shape::kNotify:
+      return any_of({{{"type", kScalar}, {"minLength", 1}}, reference(name_of(key.map))});
+    case Shape::kUrl:
+      return url_schema();
+    case Shape::kUrls:
+      return one_or_list(url_schema());
+    case Shape::kPath:
+      return pattern("^/", {"/etc/plimsoll/token"});
+    case Shape::kTextMap:
+      return {{"type", "object"}, {"additionalProperties", {{"type", kScalar}}}};
+    case Shape::kNames:
+      return one_or_list({{"type", kScalar}, {"minLength", 1}});
     case Shape::kTemplate:
       return {{"type", kScalar}, {"minLength", 1}};
     case Shape::kAmount: {
@@ -210,13 +224,15 @@ std::string schema_json() {
   }
   definitions["step"] = step_schema(false);
   definitions["hostStep"] = step_schema(true);
-  const ordered_json schema = {
-      {"$schema", "https://json-schema.org/draft/2020-12/schema"},
-      {"title", "Plimsoll policy"},
-      // A document between two --- may be empty.
-      {"oneOf",
-       {reference(name_of(MapId::kPolicy)), reference(name_of(MapId::kHostPolicy)), {{"type", "null"}}}},
-      {"$defs", std::move(definitions)}};
+  const ordered_json schema = {{"$schema", "https://json-schema.org/draft/2020-12/schema"},
+                               {"title", "Plimsoll policy"},
+                               // A document between two --- may be empty.
+                               {"oneOf",
+                                {reference(name_of(MapId::kPolicy)),
+                                 reference(name_of(MapId::kHostPolicy)),
+                                 reference(name_of(MapId::kTarget)),
+                                 {{"type", "null"}}}},
+                               {"$defs", std::move(definitions)}};
   return schema.dump(2) + "\n";
 }
 

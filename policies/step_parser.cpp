@@ -7,6 +7,7 @@
 #include "policies/notify_template.h"
 #include "policies/reasoning.h"
 #include "policies/spelling.h"
+#include "policies/target_parser.h"
 
 namespace plimsoll::policies {
 namespace {
@@ -166,7 +167,9 @@ void parse_step(const YamlNode& node, const ParseContext& context, std::vector<S
       check_template(value, context);
       return void(steps.emplace_back(NotifyStep{value.text}));
     }
-    return context.out.error(value.place, "notify: expected a text");
+    if (value.kind != Kind::kMap) return context.out.error(value.place, "notify: expected a text");
+    if (auto step = parse_notify(value, context)) steps.emplace_back(std::move(*step));
+    return;
   }
   context.out.error(node.keys[0].place, "unknown action " + policies::quoted(name) +
                                             did_you_mean(name, action_names()) + ", expected " +

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <random>
 
 #include "agent/api/docker.h"
 #include "agent/api/server.h"
@@ -23,6 +24,8 @@
 #include "agent/kernel/host_facts.h"
 #include "agent/kernel/process.h"
 #include "agent/model/container_ref.h"
+#include "agent/notify/curl_transport.h"
+#include "agent/notify/sender.h"
 #include "bpf/probes.h"
 
 namespace plimsoll::daemon {
@@ -155,7 +158,32 @@ class Agent {
     return {};
   }
 
+  // Where it runs as a service, what is to be told outlives it and the host.
+  Result<> open_sender() {
+    const std::string kept = config_.state + "/notifications.json";
+    utsname name{};
+    ::uname(&name);
+    PLIMSOLL_ASSIGN(auto transport, notify::CurlTransport::open());
+    notify::OutboxOptions options{.host = name.nodename};
+    options.jitter = [random = std::minstd_rand(std::random_device{}())]() mutable {
+      return std::uniform_real_distribution(0.5, 1.0)(random);
+    };
+    sender_ = std::make_unique<notify::Sender>(notify::Sender::Parts{
+        .clock = clock_,
+        .transport = std::move(transport),
+        .outbox = std::move(options),
+        .load = [kept]() -> Result<std::string> {
+          auto text = kernel::read_file(kept);
+          if (!text && text.error().kind() == ErrorKind::kNotFound) return "";
+          return text;
+        },
+        .keep = [kept](const std::string& text) { return kernel::replace_file(kept, text); },
+        .read_file = [](const std::string& path) { return kernel::read_file(path); }});
+    return {};
+  }
+
   Result<> open_loop() {
+    PLIMSOLL_TRY(open_sender());
     engine_.emplace(policies::EngineOptions{.untouchable = untouchable(config_.host.proc)});
     control_.emplace(*containers_);
     executor_.emplace(host_.cgroup_mount, clock_, &*control_);
@@ -181,7 +209,8 @@ class Agent {
                     .tick = config_.tick,
                     .put_back = config_.put_back,
                     .ooms = ooms_.get(),
-                    .history = history_.get()}));
+                    .history = history_.get(),
+                    .sender = sender_.get()}));
     return {};
   }
 
@@ -248,6 +277,7 @@ class Agent {
   std::optional<OwnControl> control_;
   std::optional<enforce::Executor> executor_;
   std::optional<PolicyFolder> folder_;
+  std::unique_ptr<notify::Sender> sender_;
   std::unique_ptr<Loop> loop_;
   std::optional<BoardStats> stats_;
   std::optional<api::DockerParts> docker_;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "agent/model/decision.h"
+#include "agent/model/notify_target.h"
 #include "agent/model/recommendation.h"
 #include "agent/model/sample.h"
 #include "agent/watch/watcher.h"
@@ -31,6 +32,7 @@ struct View {
   std::shared_ptr<const std::vector<model::Recommendation>> recommendations =
       std::make_shared<const std::vector<model::Recommendation>>();
   std::shared_ptr<const std::map<std::string, LastDecision>> last_decisions;  // by container id
+  std::vector<model::TargetState> targets;  // whom notifications are sent to
   watch::WatchStats watch;
 };
 

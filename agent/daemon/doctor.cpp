@@ -171,6 +171,21 @@ std::string remedy_of(const json& probe) {
   return "plimsoll_probe_lost_total says why";
 }
 
+Finding examine_target(const json& target) {
+  const auto count = [&](const char* key) { return target.value(key, std::uint64_t{0}); };
+  Finding finding{"target " + target.value("name", ""), Health::kGood,
+                  fmt::format("{} at {}: {} sent, {} waiting, {} given up", target.value("kind", ""),
+                              target.value("where", ""), count("sent"), count("pending"),
+                              count("failed") + count("dropped")),
+                  ""};
+  const std::string error = target.value("last_error", "");
+  if (error.empty()) return finding;
+  finding.health = Health::kLimited;
+  finding.found += "; the last try failed: " + error;
+  finding.remedy = "mend what it says, or the target's document; what waits is tried again for an hour";
+  return finding;
+}
+
 }  // namespace
 
 std::string_view to_string(Health health) {
@@ -225,6 +240,7 @@ std::vector<Finding> examine_agent(const std::string& health, const std::string&
                      "CAP_NET_ADMIN too), and Linux 6.1"});
     }
   }
+  for (const json& target : told.value("targets", json::array())) out.push_back(examine_target(target));
   const json set = json::parse(policies, nullptr, false);
   if (!set.is_object()) return out;
   const json problems = set.value("diagnostics", json::array());

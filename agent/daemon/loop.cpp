@@ -76,6 +76,11 @@ Result<> Loop::prepare() {
   parts_.executor.wake_with([this] { post([] {}); });
   next_tick_ = parts_.clock.boot();
   tick();
+  if (parts_.sender == nullptr) return {};
+  // What an earlier agent told of and nobody says is over: of another boot, or of a state that was lost.
+  std::set<notify::Outbox::Rule> holds;
+  for (const auto& one : parts_.engine.alerts()) holds.emplace(one.policy, one.rule, one.cgroup);
+  parts_.sender->keep_only(std::move(holds));
   return {};
 }
 
@@ -223,6 +228,7 @@ void Loop::tick() {
   turn(std::move(snapshot));
   ticking_ = false;
   log_warnings();
+  look_at_notifications();
   ++ticks_;
   if (ticks_ % kTicksBetweenSizes == 0) save_sizes();
   if (ticks_ % kTicksBetweenSaves != 0) return;
@@ -260,6 +266,10 @@ void Loop::record_ooms() {
 void Loop::use_policies() {
   parts_.engine.use(parts_.folder.set());
   find_disks();
+  if (parts_.sender == nullptr) return;
+  std::vector<model::NotifyTarget> targets;
+  for (const policies::Target& one : parts_.folder.set()->targets) targets.push_back(one.sends);
+  parts_.sender->use(std::move(targets));
 }
 
 // Also now and then: disks come and go, and a filesystem may be mounted later.
@@ -313,7 +323,8 @@ bool Loop::decide(const std::shared_ptr<const model::Snapshot>& snapshot,
   for (const model::CgroupId id : touched) (void)parts_.watcher.refresh(id);
   (void)parts_.watcher.take_limit_changes();
   remember(*snapshot, happened, records);
-  record(std::move(records));
+  record(records);
+  notify(decisions, records);
   save_engine();
   return true;
 }
@@ -348,7 +359,7 @@ void Loop::follow(std::vector<model::DecisionRecord> records) {
     log_decision(one);
   }
   if (parts_.history != nullptr) followed_.insert(followed_.end(), records.begin(), records.end());
-  record(std::move(records));
+  record(records);
 }
 
 void Loop::give_up(model::DecisionRecord& record) {
@@ -367,7 +378,28 @@ void Loop::put_all_back() {
   }
 }
 
-void Loop::record(std::vector<model::DecisionRecord> records) {
+void Loop::notify(std::span<const model::Decision> decisions,
+                  std::span<const model::DecisionRecord> records) {
+  if (parts_.sender == nullptr) return;
+  for (std::size_t i = 0; i < decisions.size(); ++i) {
+    const auto* said = std::get_if<model::Notify>(&decisions[i].action);
+    if (said != nullptr && !said->to.empty() && !decisions[i].audit)
+      parts_.sender->tell(decisions[i], records[i]);
+  }
+}
+
+// What could not be delivered is a record like that of any action that failed.
+void Loop::look_at_notifications() {
+  if (parts_.sender == nullptr) return;
+  for (const std::string& problem : parts_.sender->take_problems()) log::warning(problem);
+  std::vector<model::DecisionRecord> failed = parts_.sender->take_failed();
+  if (failed.empty()) return;
+  for (const auto& one : failed) log_decision(one);
+  if (parts_.history != nullptr) followed_.insert(followed_.end(), failed.begin(), failed.end());
+  record(failed);
+}
+
+void Loop::record(std::span<model::DecisionRecord> records) {
   if (const auto stored = parts_.audit.append(records); !stored) {
     log::error("record " + std::to_string(records.size()) + " decisions: " + stored.error().message());
   }
@@ -393,6 +425,8 @@ void Loop::publish(std::shared_ptr<const model::Snapshot> snapshot) {
   view->paused = paused_;
   view->recommendations = recommendations_;
   view->last_decisions = last_decisions_;
+  if (parts_.sender != nullptr) view->targets = parts_.sender->states();
+  parts_.metrics.notifications(view->targets);
   view->watch = parts_.watcher.stats();
   const std::uint64_t lost = view->watch.overflows + view->watch.missed;
   parts_.metrics.lost_events(static_cast<double>(lost - std::exchange(told_lost_, lost)));

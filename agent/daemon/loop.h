@@ -24,6 +24,7 @@
 #include "agent/enforce/executor.h"
 #include "agent/history/recorder.h"
 #include "agent/kernel/block_device.h"
+#include "agent/notify/sender.h"
 #include "agent/watch/memory_history.h"
 #include "agent/watch/oom_log.h"
 #include "agent/watch/watcher.h"
@@ -50,6 +51,7 @@ class Loop {
     bool put_back = false;                 // at the end, what policies set; else it stays for the next agent
     watch::OomLog* ooms = nullptr;         // null: post-mortems are not kept
     history::Recorder* history = nullptr;  // null: nothing is recorded
+    notify::Sender* sender = nullptr;      // null: nobody is notified
   };
 
   // Takes up what an earlier agent of this boot left in the audit log's state, and makes the first turn.
@@ -99,7 +101,10 @@ class Loop {
   void turn(std::shared_ptr<const model::Snapshot> snapshot, std::span<const model::Event> happened = {});
   // Evaluates, carries out and records; true where something was decided.
   bool decide(const std::shared_ptr<const model::Snapshot>& snapshot, std::span<const model::Event> happened);
-  void record(std::vector<model::DecisionRecord> records);
+  // Fills in their ids.
+  void record(std::span<model::DecisionRecord> records);
+  void notify(std::span<const model::Decision> decisions, std::span<const model::DecisionRecord> records);
+  void look_at_notifications();
   // What came of decisions since: graces that ended, stops and restarts.
   void follow(std::vector<model::DecisionRecord> records);
   void give_up(model::DecisionRecord& record);

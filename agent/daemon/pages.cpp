@@ -201,7 +201,9 @@ void Pages::policies(api::Exchange& exchange) const {
   const auto rows = policies::summaries(*view->policies, view->now->containers);
   std::string text = policies::list_text(rows);
   for (const auto& one : view->diagnostics) text += to_string(one) + "\n";
+  text += policies::targets_text(*view->policies);
   const json body = {{"policies", json::parse(policies::list_json(rows))},
+                     {"targets", json::parse(policies::targets_json(*view->policies))},
                      {"paused", view->paused},
                      {"diagnostics", json::parse(policies::diagnostics_json(view->diagnostics))}};
   reply_either(exchange, std::move(text), json_text(body) + "\n");
@@ -260,6 +262,7 @@ void Pages::health(api::Exchange& exchange) const {
   api::reply_json(exchange,
                   {{"healthy", healthy},
                    {"probes", std::move(probes)},
+                   {"targets", targets_json(view->targets)},
                    {"sample_age_seconds", std::chrono::duration<double>(age).count()},
                    {"containers", view->now->containers.size()},
                    {"policies", view->policies->policies.size()},

@@ -103,7 +103,7 @@ std::set<std::string> happened(const Outcome& outcome, const std::vector<std::st
 std::string detail_of(const model::Decision& decision) {
   if (const auto* set = std::get_if<model::SetFile>(&decision.action))
     return set->file + " " + set->before + " -> " + set->value;
-  if (const auto* notify = std::get_if<model::Notify>(&decision.action)) return notify->text;
+  if (const auto* notify = std::get_if<model::Notify>(&decision.action)) return model::words_of(*notify);
   if (const auto* less = std::get_if<model::ReclaimMemory>(&decision.action))
     return format_bytes(less->amount);
   return "";

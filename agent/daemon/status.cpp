@@ -161,6 +161,28 @@ json recommendations_json(const View& view, const model::ContainerRef* only) {
   return all;
 }
 
+json targets_json(std::span<const model::TargetState> targets) {
+  const auto moment = [](const std::optional<WallTime>& when) {
+    return when ? json(format_rfc3339(*when)) : json();
+  };
+  json all = json::array();
+  for (const model::TargetState& one : targets) {
+    all.push_back({{"name", one.name},
+                   {"kind", one.kind},
+                   {"where", one.where},
+                   {"sent", one.sent},
+                   {"retried", one.retried},
+                   {"failed", one.failed},
+                   {"suppressed", one.suppressed},
+                   {"dropped", one.dropped},
+                   {"pending", one.pending},
+                   {"last_error", one.last_error},
+                   {"last_sent", moment(one.last_sent)},
+                   {"last_failed", moment(one.last_failed)}});
+  }
+  return all;
+}
+
 const model::ContainerSample* find_container(const model::Snapshot& snapshot, std::string_view name) {
   const model::ContainerSample* found = nullptr;
   for (const auto& one : snapshot.containers) {

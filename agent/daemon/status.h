@@ -2,6 +2,7 @@
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
+#include <span>
 #include <string_view>
 
 #include "agent/daemon/board.h"
@@ -34,6 +35,10 @@ nlohmann::json interference_json(const View& view);
 // observed_seconds}], bytes or cores; a limit that is not there, and what it would save, are null. `only`: of
 // this container; null: all.
 nlohmann::json recommendations_json(const View& view, const model::ContainerRef* only);
+
+// [{name, kind, where, sent, retried, failed, suppressed, dropped, pending, last_error, last_sent,
+// last_failed}]: how notifications fare, since the agent began; moments that never were are null.
+nlohmann::json targets_json(std::span<const model::TargetState> targets);
 
 // The living container that `name` means: its name, id or id's unique prefix of 4 or more, or cgroup path.
 // Null: none, or several.

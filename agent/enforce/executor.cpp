@@ -226,7 +226,7 @@ DecisionRecord Executor::carry_out(const model::Decision& decision) {
   if (const auto* less = std::get_if<model::ReclaimMemory>(&decision.action))
     record.detail = "memory.reclaim " + format_bytes(less->amount);
   if (const auto* notify = std::get_if<model::Notify>(&decision.action)) {
-    record.detail = notify->text;
+    record.detail = model::words_of(*notify);
     conclude(record, decision.audit ? Outcome::kAudited : Outcome::kDone);
   } else if (!decision.refusal.empty()) {
     conclude(record, Outcome::kRefused, decision.refusal);

@@ -26,12 +26,19 @@ struct Freeze {
   std::optional<Nanoseconds> duration;  // thawed again after it; nullopt: until the rule's `until` or a thaw
 };
 struct Thaw {};
+// How much it matters to people.
+enum class Severity { kInfo, kWarning, kCritical };
+std::string_view to_string(Severity severity);  // "info" | "warning" | "critical"
+
 struct Kill {
   int signal = 15;
   Nanoseconds grace{0};  // then SIGKILL to what is left (cgroup.kill)
 };
 struct Notify {
-  std::string text;  // template already filled in
+  std::string text;             // template already filled in
+  std::vector<std::string> to;  // names of targets; empty: it is recorded only
+  Severity severity = Severity::kWarning;
+  bool resolved = false;  // what `to` was told of is over
 };
 // Take memory away that is not in use (memory.reclaim). Less may be found than was asked for.
 struct ReclaimMemory {
@@ -48,6 +55,8 @@ struct Restart {
 using Action = std::variant<SetFile, Freeze, Thaw, Kill, Notify, ReclaimMemory, Stop, Restart>;
 // "set" | "freeze" | "thaw" | "kill" | "notify" | "reclaim" | "stop" | "restart"
 std::string_view action_name(const Action& action);
+// As records say it: "resolved: web at 90MiB (to oncall, ops)".
+std::string words_of(const Notify& notify);
 
 // Why the engine decided: a limit not yet held, a limit that someone else changed, a rule that fired or was
 // put back, a size that was found to fit.

@@ -104,6 +104,21 @@ TEST(DoctorAgentTest, WhatAProbeLostIsToldWithWhatHelps) {
             "                      -> raise --probe-containers or --probe-cells\n");
 }
 
+TEST(DoctorAgentTest, ATargetThatCannotBeToldIsNamedWithWhy) {
+  EXPECT_EQ(
+      findings_text(examine_agent(R"({"healthy":true,"containers":2,"sample_age_seconds":0.5,"targets":[
+                {"name":"oncall","kind":"webhook","where":"https://hooks.example.com","sent":3,"pending":2,
+                 "failed":1,"dropped":1,"last_error":"answered 503: busy"},
+                {"name":"ops","kind":"alertmanager","where":"http://am:9093","sent":7}]})",
+                                  "")),
+      "good     agent          2 containers watched, last sample 0.5 s ago\n"
+      "limited  target oncall  webhook at https://hooks.example.com: 3 sent, 2 waiting, 2 given up; the last "
+      "try failed: answered 503: busy\n"
+      "                        -> mend what it says, or the target's document; what waits is tried again for "
+      "an hour\n"
+      "good     target ops     alertmanager at http://am:9093: 7 sent, 0 waiting, 0 given up\n");
+}
+
 TEST(DoctorAgentTest, AnAgentWithoutProbesSaysSo) {
   const auto all = examine_agent(R"({"healthy":true,"probes":[]})", "");
   ASSERT_EQ(all.size(), 2U);

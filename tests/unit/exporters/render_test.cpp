@@ -374,6 +374,24 @@ TEST(Gzip, AsksNoMoreOfASinkThatIsFull) {
   EXPECT_EQ(asked, 1);
 }
 
+TEST(OwnMetrics, TellsOfEachTargetWhileItIsThere) {
+  OwnMetrics own;
+  const auto says = [&](const std::string& line) { return own.text().find(line) != std::string::npos; };
+  own.notifications(
+      std::array{model::TargetState{
+                     .name = "oncall", .sent = 3, .retried = 2, .failed = 1, .suppressed = 5, .pending = 4},
+                 model::TargetState{.name = "ops"}});
+  EXPECT_TRUE(says("plimsoll_notifications_total{outcome=\"sent\",target=\"oncall\"} 3")) << own.text();
+  EXPECT_TRUE(says("plimsoll_notifications_total{outcome=\"suppressed\",target=\"oncall\"} 5"));
+  EXPECT_TRUE(says("plimsoll_notifications_total{outcome=\"sent\",target=\"ops\"} 0"));
+  EXPECT_TRUE(says("plimsoll_notifications_pending{target=\"oncall\"} 4"));
+  own.notifications(std::array{model::TargetState{.name = "ops"}});
+  EXPECT_FALSE(says("oncall"));
+  own.notifications(std::array{model::TargetState{.name = "oncall", .sent = 4}});
+  EXPECT_TRUE(says("plimsoll_notifications_total{outcome=\"sent\",target=\"oncall\"} 4"));
+  EXPECT_FALSE(says("ops"));
+}
+
 // promtool's findings are allowed only on the names that are cAdvisor's own; each is listed with its finding.
 TEST(Promtool, FindsNothingButCadvisorsOwnNames) {
   LabelCache cache;
@@ -381,6 +399,7 @@ TEST(Promtool, FindsNothingButCadvisorsOwnNames) {
   own.sampled(1ms);
   own.scraped(2ms);
   own.cost(3s, {1});
+  own.notifications(std::array{model::TargetState{.name = "oncall", .sent = 1}});
   Scrape scrape = declared();
   scrape.own = own.text();
   const auto findings = promtool_findings(render(scrape, cache));

@@ -34,10 +34,11 @@ const std::vector<Room> kRooms = {
     {"agent/history", {"agent/kernel"}},
     {"policies", {"agent/model"}},
     {"agent/enforce", {"agent/kernel"}},
+    {"agent/notify", {"agent/model"}},
     {"exporters", {"agent/model"}},
     {"agent/api", {"agent/container", "agent/watch", "policies", "exporters"}},
     {"agent/cli", {"agent/api"}},
-    {"agent/daemon", {"agent/cli", "agent/enforce", "agent/history", "agent/shim"}},
+    {"agent/daemon", {"agent/cli", "agent/enforce", "agent/history", "agent/notify", "agent/shim"}},
 };
 
 struct ThirdParty {
@@ -51,7 +52,7 @@ const std::vector<ThirdParty> kThirdParties = {
     {"archive", {"agent/image/"}},       {"seccomp.h", {"agent/launch/"}},
     {"sqlite3.h", {"agent/enforce/"}},   {"bpf/libbpf", {"bpf/"}},
     {"openssl/", {"agent/image/"}},      {"zlib.h", {"exporters/", "agent/history/", "agent/image/"}},
-    {"zstd.h", {"agent/history/"}},
+    {"zstd.h", {"agent/history/"}},      {"curl/", {"agent/notify/"}},
 };
 
 const Room* room_of(const std::string& file) {
