@@ -48,7 +48,8 @@ TEST(Signal, ALatencyIsOfTheRequestsOfAllDisksThatEndedMeanwhile) {
 
 TEST(Signal, TheTimeOfDayIsThatOfUtc) {
   const auto at = [](std::string_view signal, std::chrono::sys_seconds when) {
-    return read_signal(find_signal(signal).value(), {.wall = when}).value;
+    const model::HostSample host;
+    return read_signal(find_signal(signal).value(), {.host = &host, .wall = when}).value;
   };
   using namespace std::chrono;
   const sys_days sunday = 2026y / November / 29;
