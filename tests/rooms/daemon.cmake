@@ -23,6 +23,10 @@ add_dependencies(bench_agent plimsoll-runtime)
 plimsoll_bench(reaction plimsoll_daemon nlohmann_json::nlohmann_json)
 add_dependencies(bench_reaction plimsoll-runtime)
 
+plimsoll_bench(peers plimsoll_base)
+target_compile_definitions(bench_peers PRIVATE PLIMSOLL_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+add_dependencies(bench_peers plimsoll)
+
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
 plimsoll_bench(history plimsoll_daemon PkgConfig::ZSTD)
