@@ -47,6 +47,9 @@ struct OwnMetrics::Series {
       counter(registry, "plimsoll_history_written_bytes_total", "Bytes of history written to disk.");
   prometheus::Counter& history_lost =
       counter(registry, "plimsoll_history_lost_total", "Moments of history that could not be kept.");
+  prometheus::Counter& given_up =
+      counter(registry, "plimsoll_decisions_given_up_total",
+              "Actions that failed or were refused again and again, and are not tried any more.");
   prometheus::Counter& cpu =
       counter(registry, "plimsoll_agent_cpu_seconds_total", "CPU time that the agent itself used.");
   prometheus::Gauge& memory = gauge(registry, "plimsoll_agent_memory_bytes", "Resident memory of the agent.");
@@ -72,6 +75,7 @@ void OwnMetrics::history(std::uint64_t bytes, std::uint64_t lost) {
   raise_to(series_->history_lost, static_cast<double>(lost));
 }
 void OwnMetrics::lost_events(double count) { series_->lost.Increment(count); }
+void OwnMetrics::gave_up() { series_->given_up.Increment(); }
 void OwnMetrics::watching(std::size_t containers) {
   series_->containers.Set(static_cast<double>(containers));
 }

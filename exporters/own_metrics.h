@@ -20,6 +20,7 @@ class OwnMetrics {
   void lost_events(double count);                         // more since the last call
   void history(std::uint64_t bytes, std::uint64_t lost);  // since the start: written, and moments not kept
   void watching(std::size_t containers);
+  void gave_up();  // an action that failed again and again
   void cost(std::chrono::duration<double> cpu,
             Bytes memory);  // totals of this process: CPU time, resident memory
   double last_sample_seconds() const;

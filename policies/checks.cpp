@@ -140,6 +140,25 @@ void check_limits(const std::vector<LimitValue>& limits, Diagnostics& out) {
   }
 }
 
+void check_ends(const Policy& policy, Diagnostics& out) {
+  for (const Rule& rule : policy.rules) {
+    for (const Step& step : rule.then) {
+      const auto* end = std::get_if<EndStep>(&step);
+      if (end == nullptr) continue;
+      const auto& runtimes = end->victim ? end->victim->among.runtimes : policy.select.runtimes;
+      const auto own = std::ranges::find(runtimes, model::Runtime::kPlimsoll);
+      const auto other =
+          std::ranges::find_if(runtimes, [](model::Runtime one) { return one != model::Runtime::kPlimsoll; });
+      if (other == runtimes.end()) continue;
+      const std::string what = end->restart ? "restart" : "stop";
+      const std::string said = what + ": only for Plimsoll's own containers, and this selects those of " +
+                               std::string(to_string(*other));
+      own == runtimes.end() ? out.error(end->place, said + ", expected 'kill'")
+                            : out.warning(end->place, said + " too, for which it is refused");
+    }
+  }
+}
+
 void check_sets(const Policy& policy, const HostCpus* host, Diagnostics& out) {
   const auto most = lasting_memory_max(policy);
   for (const Rule& rule : policy.rules) {

@@ -25,6 +25,8 @@ struct Selector {
   std::vector<model::Runtime> runtimes;  // empty: our own containers only
   std::shared_ptr<const Selector> except;
   bool matches(const model::ContainerRef& ref) const;
+  // The same, but without `runtimes` it is for containers of any.
+  bool covers(const model::ContainerRef& ref) const;
   // The first key that does not match, and what was there instead: "label tier is 'web', expected batch".
   // Empty where it matches.
   std::string why_not(const model::ContainerRef& ref) const;
@@ -52,11 +54,28 @@ struct FreezeStep {
   Place place;
 };
 struct ThawStep {};
+// HostPolicy: whom an action is for. Those that `prefer` covers come first and those that `avoid` covers
+// last, whatever their values; among equals the one with the most, or the least, of a signal.
+struct Victim {
+  Selector among;
+  bool least = false;
+  SignalId by = 0;
+  std::optional<Selector> prefer, avoid;
+};
 struct KillStep {
   int signal = 15;
   Nanoseconds grace{std::chrono::seconds(10)};
-  std::optional<Selector> among;  // HostPolicy: who may be the victim
-  SignalId most = 0;              // and whose value of this decides
+  std::optional<Victim> victim;
+};
+// Stop or restart: Plimsoll's own containers only.
+struct EndStep {
+  bool restart = false;
+  std::optional<Nanoseconds> grace;  // nullopt: the container's own
+  std::optional<Victim> victim;
+  Place place;
+};
+struct ReclaimStep {
+  Expression amount;
 };
 struct NotifyStep {
   std::string text;  // with {{container.name}} and {{SIGNAL}}
@@ -64,7 +83,11 @@ struct NotifyStep {
 struct WaitStep {
   Nanoseconds duration;
 };
-using Step = std::variant<SetStep, FreezeStep, ThawStep, KillStep, NotifyStep, WaitStep>;
+using Step =
+    std::variant<SetStep, FreezeStep, ThawStep, KillStep, NotifyStep, WaitStep, EndStep, ReclaimStep>;
+
+const Victim* victim_of(const Step& step);          // null: the container itself, or nobody
+const Expression* expression_of(const Step& step);  // what it computes; null: nothing
 
 struct Rule {
   std::string name;
@@ -73,6 +96,13 @@ struct Rule {
   std::optional<Nanoseconds> cooldown;
   std::vector<Step> then;
   std::string fingerprint;  // a reload keeps the state of a rule whose text is the same
+};
+
+// What is done where somebody else writes a limit that a policy holds.
+struct Drift {
+  // After so many corrections the file is left to whoever writes it; 0: at once. nullopt: held, whatever
+  // comes.
+  std::optional<unsigned> yield_after;
 };
 
 enum class Mode { kEnforce, kAudit, kOff };
@@ -97,6 +127,7 @@ struct Policy {
   bool host = false;  // kind: HostPolicy
   std::int64_t priority = 0;
   Mode mode = Mode::kEnforce;
+  Drift drift;
   Selector select;
   std::vector<LimitValue> limits;
   std::vector<Rule> rules;

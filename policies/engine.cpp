@@ -21,6 +21,7 @@ void want_windows(const Expression& expression, History::Wanted& container, Hist
 
 void Engine::use(std::shared_ptr<const PolicySet> set) {
   set_ = std::move(set);
+  ++generation_;
   windows_.clear();
   host_windows_.clear();
   std::map<RuleKey, std::string> known;
@@ -29,6 +30,9 @@ void Engine::use(std::shared_ptr<const PolicySet> set) {
       known[{policy.name, rule.name}] = state_key(policy, rule);
       want_windows(rule.when, windows_, host_windows_);
       if (rule.until) want_windows(*rule.until, windows_, host_windows_);
+      for (const Step& step : rule.then) {
+        if (const Expression* value = expression_of(step)) want_windows(*value, windows_, host_windows_);
+      }
     }
   }
   const auto forget = [&](Tracked& tracked) {

@@ -64,8 +64,12 @@ class Engine {
 
   std::vector<model::Decision> evaluate(const model::Snapshot& snapshot,
                                         std::span<const model::Event> events);
-  // What came of a decision: a refused or failed write is tried again after 10 s, then 20, up to 5 min.
-  void report(const model::Decision& decision, const model::DecisionRecord& record);
+  // What came of a decision. A write that was refused or failed is tried again after 10 s, then 20, up to 5
+  // min; another action after 1 s, then 2, up to 16 s, while its rule's condition holds. True: this was the
+  // last try.
+  bool report(const model::Decision& decision, const model::DecisionRecord& record);
+  // A stop or restart that was reported begun has failed.
+  bool report_later(const model::DecisionRecord& record, BootTime now);
 
   // When the next `for`, `wait`, cooldown, thaw or retry comes due, as of the last evaluation and the reports
   // since; always after the samples that were evaluated. Sample anew at that moment and evaluate: values
@@ -125,6 +129,14 @@ class Engine {
     BootTime breach;           // of the last step taken, with the values that were seen
     std::vector<std::pair<std::string, std::string>> seen;
     std::map<FieldId, std::string> overlay;
+    // Of steps that were decided and did not do, by their place in the ladder.
+    struct Tried {
+      unsigned times = 0;
+      std::optional<BootTime> next;  // nullopt: decided, outcome not yet reported
+      bool put_off = false;          // by a safety rule that says itself when: no failure
+    };
+    std::map<std::size_t, Tried> tries;
+    unsigned given_up = 0;  // firings in a row of which a step was given up
   };
   struct Held {
     std::string original;  // before the first write
@@ -139,13 +151,23 @@ class Engine {
     bool in_flight = false;  // decided, outcome not yet reported
     bool written = false;    // at least once, by us: there is something to put back
     bool releasing = false;  // nobody wants it any more, and `original` is being put back
-    std::string problem;     // why the last try did not do
-    void begin_anew() {      // another value is to be written: what came of the last one says nothing
+    bool refused = false;    // by a safety rule, and told; looked at again at each evaluation
+    unsigned tries = 0;
+    std::optional<std::string> given_up_at;  // what the file held when the last try failed
+    unsigned corrections = 0;                // of what somebody else wrote, one soon after the other
+    std::optional<BootTime> corrected;
+    bool yielded = false;          // left to whoever else writes it
+    std::uint64_t generation = 0;  // of the policies under which it was last looked at
+    std::string problem;           // why the last try did not do
+    void begin_anew() {            // another value is to be written: what came of the last one says nothing
       accepted.clear();
       problem.clear();
       next_try.reset();
       pause = Nanoseconds(0);
       in_flight = false;
+      refused = false;
+      tries = 0;
+      given_up_at.reset();
     }
   };
   // A thaw that was decided and is not yet reported done.
@@ -154,6 +176,7 @@ class Engine {
     bool in_flight = true;
     std::optional<BootTime> next_try;
     Nanoseconds pause{0};
+    unsigned tries = 0;
   };
   // Who has the last word on sizing one resource; null where nobody sizes it.
   struct SizedBy {
@@ -191,6 +214,7 @@ class Engine {
   struct Turn;   // one container's evaluation
   struct Wanted {
     std::string_view value, policy, rule;  // of the policy, or of its rule's run
+    Drift drift;
     bool audit = false, force = false;
     model::Cause cause = model::Cause::kLimit;
     const RuleRun* run = nullptr;    // whose overlay it is
@@ -228,11 +252,24 @@ class Engine {
   void thaw(Turn& turn, const RuleKey& rule, model::Decision made);
   void end_freeze(Turn& turn, const RuleKey& rule, RuleRun& run, bool audit);
   void thaw_when_due(Turn& turn);
-  void report_thaw(const model::Decision& decision, const model::DecisionRecord& record, Tracked& tracked);
+  bool report_thaw(const model::Decision& decision, const model::DecisionRecord& record, Tracked& tracked);
   void select(Tracked& tracked, const std::shared_ptr<const model::ContainerRef>& ref) const;
-  const model::ContainerSample* choose_victim(const Turn& turn, const KillStep& step, double& most) const;
-  void kill_step(Turn& turn, const Policy& policy, const Rule& rule, const RuleRun& run,
-                 const KillStep& step);
+  model::Decision of_step(const Turn& turn, const Policy& policy, const Rule& rule, const RuleRun& run,
+                          const Step& step) const;
+  static bool acts_once(const Step& step);
+  void act(Turn& turn, const Policy& policy, const Rule& rule, RuleRun& run, const Step& step);
+  void try_again(Turn& turn, const Policy& policy, const Rule& rule, RuleRun& run);
+  const model::ContainerSample* choose_victim(const Turn& turn, const Victim& whom, double& value) const;
+  Reading value_of(const Turn& turn, const model::ContainerSample& one, SignalId signal) const;
+  bool aim(const Turn& turn, const Victim& whom, model::Decision& made) const;
+  std::optional<BootTime> put_off(BootTime now, const model::Decision& made, std::string& why);
+  RuleRun* run_of(const std::string& policy, const std::string& rule, Tracked* tracked);
+  std::optional<bool> report_act(const model::Decision& decision, const model::DecisionRecord& record,
+                                 Tracked* tracked);
+  bool report_step(RuleRun& run, std::size_t step, bool done, BootTime at);
+  static bool report_field(const FieldKey& key, Held& held, const model::Decision& decision,
+                           const model::DecisionRecord& record);
+  static Nanoseconds rest_after(Nanoseconds cooldown, unsigned given_up);
   static SizedBy sized_by(const Tracked& tracked, std::optional<SizeRule> Policy::* resource);
   void size(Turn& turn, const model::ContainerSample& one);
   void size_memory(Turn& turn, Sizer::Living& living);
@@ -249,6 +286,10 @@ class Engine {
   void compare(Turn& turn, const Wishes& wanted);
   void hold(Turn& turn, const FieldKey& key, const Wishes& wanted);
   bool give_back(Turn& turn, const FieldKey& key, Held& held);
+  bool may_try(const Turn& turn, Held& held, const std::optional<std::string>& now);
+  void look_anew(Held& held) const;
+  // Somebody else wrote it: counted. True: from now on it is left to them.
+  static bool yields(const Turn& turn, Held& held, const Drift& drift);
   static std::optional<std::string> shown(const Turn& turn, const FieldKey& key);
   std::string refusal_of(const Turn& turn, const FieldKey& key, const Wishes& wanted) const;
   static bool stays_idle(const Turn& turn, const Wishes& wanted);
@@ -272,8 +313,14 @@ class Engine {
   std::unordered_map<std::uint64_t, Tracked> tracked_;  // by inode
   Sizer sizer_;
   Tracked host_;
-  std::deque<BootTime> kills_;
-  std::uint64_t sequence_ = 0;
+  std::deque<BootTime> kills_;  // stops and restarts among them
+  // By container id, which a restart does not change: how often a policy did it, one soon after the other.
+  struct Restarts {
+    unsigned count = 0;
+    BootTime last;
+  };
+  std::map<std::string, Restarts> restarts_;
+  std::uint64_t sequence_ = 0, generation_ = 0;
   std::optional<BootTime> due_;
   std::vector<model::Decision> out_;
 };

@@ -89,9 +89,9 @@ void limited_disks(const model::Limits& limits, std::set<FieldKey>& keys) {
 // May a rule of a HostPolicy choose this container as victim? `why_not` is the last reason against it.
 bool may_choose(const Rule& rule, const model::ContainerRef& ref, std::string& why_not) {
   for (const Step& step : rule.then) {
-    const auto* kill = std::get_if<KillStep>(&step);
-    if (kill == nullptr || !kill->among) continue;
-    why_not = kill->among->why_not(ref);
+    const Victim* whom = victim_of(step);
+    if (whom == nullptr) continue;
+    why_not = whom->among.why_not(ref);
     if (why_not.empty()) return true;
   }
   return false;

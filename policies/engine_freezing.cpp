@@ -12,6 +12,7 @@ using namespace std::chrono_literals;
 // A container that stays frozen is worse than a limit that stays: tried again sooner.
 constexpr Nanoseconds kFirstThawPause = 1s;
 constexpr Nanoseconds kLongestThawPause = 1min;
+constexpr unsigned kMostThaws = 30;  // in some 25 minutes
 
 }  // namespace
 
@@ -36,7 +37,7 @@ void Engine::thaw(Turn& turn, const RuleKey& rule, Decision made) {
   if (!made.audit) {
     turn.tracked.freezes.erase(rule);
     if (!turn.tracked.freezes.empty()) return;
-    turn.tracked.thawing = Thawing{made.policy, made.rule, true, std::nullopt, Nanoseconds(0)};
+    turn.tracked.thawing = Thawing{.policy = made.policy, .rule = made.rule};
   }
   out_.push_back(std::move(made));
 }
@@ -67,24 +68,27 @@ void Engine::thaw_when_due(Turn& turn) {
   }
   for (const RuleKey& rule : over) thaw(turn, rule, made_by(rule.policy, rule.rule));
   auto& thawing = turn.tracked.thawing;
-  if (!thawing || thawing->in_flight) return;
+  if (!thawing || thawing->in_flight || thawing->tries >= kMostThaws) return;
   if (thawing->next_try && turn.now < *thawing->next_try) return due(*thawing->next_try);
   thawing->in_flight = true;
   out_.push_back(made_by(thawing->policy, thawing->rule));
 }
 
-void Engine::report_thaw(const Decision& decision, const model::DecisionRecord& record, Tracked& tracked) {
+bool Engine::report_thaw(const Decision& decision, const model::DecisionRecord& record, Tracked& tracked) {
   auto& thawing = tracked.thawing;
-  if (!thawing || decision.audit) return;
+  if (!thawing || decision.audit) return false;
   if (record.outcome == to_string(model::Outcome::kDone) ||
       record.outcome == to_string(model::Outcome::kVanished)) {
-    return thawing.reset();
+    thawing.reset();
+    return false;
   }
   thawing->pause =
       thawing->pause.count() == 0 ? kFirstThawPause : std::min(2 * thawing->pause, kLongestThawPause);
   thawing->next_try = decision.decided + thawing->pause;
   thawing->in_flight = false;
+  if (++thawing->tries >= kMostThaws) return true;
   due(*thawing->next_try);
+  return false;
 }
 
 }  // namespace plimsoll::policies

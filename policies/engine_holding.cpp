@@ -10,6 +10,9 @@ using namespace std::chrono_literals;
 
 constexpr Nanoseconds kFirstPause = 10s;
 constexpr Nanoseconds kLongestPause = 5min;
+constexpr unsigned kMostWrites = 8;  // in some 20 minutes
+// Corrections that are further apart than this are not one dispute.
+constexpr Nanoseconds kDisputeForgotten = 10min;
 
 }  // namespace
 
@@ -34,7 +37,7 @@ Engine::Wishes Engine::merge(Turn& turn) const {
                         : released        ? Cause::kUntil
                         : size != nullptr ? Cause::kAutosize
                                           : Cause::kLimit;
-    wanted[field] = {value, policy.name, wish.by(), audit, force, cause, run, size};
+    wanted[field] = {value, policy.name, wish.by(), policy.drift, audit, force, cause, run, size};
   });
   return wanted;
 }
@@ -125,8 +128,11 @@ void Engine::hold(Turn& turn, const FieldKey& key, const Wishes& wanted) {
     held.wanted = want.value;
     held.audit = want.audit;
     held.releasing = false;
+    held.yielded = false;
+    held.corrections = 0;
     held.begin_anew();
   }
+  look_anew(held);
   if (held.policy != want.policy) held.policy = want.policy;
   if (held.rule != want.rule) held.rule = want.rule;
   if (held.effective && turn.now <= *held.effective) return;
@@ -134,15 +140,19 @@ void Engine::hold(Turn& turn, const FieldKey& key, const Wishes& wanted) {
   if (now && *now == expected) {
     held.accepted = expected;
     held.in_flight = false;
+    held.yielded = false;
+    held.problem.clear();
     return;
   }
-  if (held.in_flight) return;
-  if (held.next_try && turn.now < *held.next_try) {
-    if (!held.audit) due(*held.next_try);
-    return;
-  }
-
+  if (held.yielded) return;
   const bool drifted = !held.accepted.empty();
+  std::string refusal = held.in_flight ? "" : refusal_of(turn, key, wanted);
+  // What a safety rule forbids is told once, and done as soon as it no longer does.
+  if (held.refused && !refusal.empty()) return void(held.problem = std::move(refusal));
+  if (std::exchange(held.refused, false)) held.next_try.reset();
+  if (!may_try(turn, held, now)) return;
+  if (drifted && !want.audit && yields(turn, held, want.drift))
+    refusal = "somebody else writes it again and again: left to them, as drift says";
   Decision made = decision(turn, want.policy, drifted ? "limits" : want.rule, want.audit);
   made.cause = drifted ? Cause::kDrift : want.cause;
   if (want.run != nullptr && !drifted) {
@@ -152,25 +162,54 @@ void Engine::hold(Turn& turn, const FieldKey& key, const Wishes& wanted) {
   if (want.size != nullptr && !drifted) made.seen = want.size->seen;
   made.action = model::SetFile{std::string(fields()[key.id].file), file_text(key, std::string(want.value)),
                                file_text(key, now.value_or(""))};
-  made.refusal = refusal_of(turn, key, wanted);
+  made.refusal = std::move(refusal);
+  held.refused = !made.refusal.empty() && !held.yielded && !want.audit;
   held.in_flight = true;
   if (want.audit) held.next_try = BootTime{Nanoseconds::max()};  // said once, not at every tick
   out_.push_back(std::move(made));
 }
 
+// Somebody has looked at the policies since: what was given up is tried again.
+void Engine::look_anew(Held& held) const {
+  if (std::exchange(held.generation, generation_) == generation_) return;
+  held.yielded = false;
+  held.corrections = 0;
+  if (held.given_up_at) held.begin_anew();
+}
+
+bool Engine::may_try(const Turn& turn, Held& held, const std::optional<std::string>& now) {
+  if (held.in_flight) return false;
+  if (held.given_up_at) {
+    if (*held.given_up_at == now.value_or("")) return false;
+    held.begin_anew();  // it is not as it was
+  }
+  if (!held.next_try || turn.now >= *held.next_try) return true;
+  if (!held.audit) due(*held.next_try);
+  return false;
+}
+
+bool Engine::yields(const Turn& turn, Held& held, const Drift& drift) {
+  if (!drift.yield_after) return false;
+  if (held.corrected && turn.now - *held.corrected > kDisputeForgotten) held.corrections = 0;
+  held.yielded = held.corrections >= *drift.yield_after;
+  if (!held.yielded) {
+    ++held.corrections;
+    held.corrected = turn.now;
+  }
+  return held.yielded;
+}
+
 // False: nothing is left to put back.
 bool Engine::give_back(Turn& turn, const FieldKey& key, Held& held) {
-  if (held.audit || !held.written || held.original.empty()) return false;
+  // What was left to somebody else has their value.
+  if (held.audit || !held.written || held.original.empty() || held.yielded) return false;
   if (!held.releasing) held.begin_anew();
+  look_anew(held);
   held.releasing = true;
   const auto now = field_now(key, turn.sample->limits);
   const bool stale = held.effective && turn.now <= *held.effective;
   if (now && *now == held.original && !stale) return false;
-  if (!now || held.in_flight) return true;
-  if (held.next_try && turn.now < *held.next_try) {
-    due(*held.next_try);
-    return true;
-  }
+  if (!now || !may_try(turn, held, now)) return true;
   Decision made = decision(turn, held.policy, held.rule, false);
   made.cause = Cause::kUntil;
   made.action =
@@ -180,41 +219,57 @@ bool Engine::give_back(Turn& turn, const FieldKey& key, Held& held) {
   return true;
 }
 
-void Engine::report(const Decision& decision, const model::DecisionRecord& record) {
-  const auto tracked = tracked_.find(decision.container->id.inode);
-  if (tracked == tracked_.end()) return;
-  if (std::holds_alternative<model::Thaw>(decision.action))
-    return report_thaw(decision, record, tracked->second);
-  const auto* set = std::get_if<model::SetFile>(&decision.action);
-  if (set == nullptr) return;
+bool Engine::report(const Decision& decision, const model::DecisionRecord& record) {
+  const auto known = tracked_.find(decision.container->id.inode);
+  Tracked* tracked = known == tracked_.end() ? nullptr : &known->second;
   const bool done = record.outcome == to_string(model::Outcome::kDone);
-  const BootTime effective = decision.breach + record.breach_to_effect;
+  const auto* set = std::get_if<model::SetFile>(&decision.action);
+  if (const auto last = report_act(decision, record, tracked)) return *last;
+  if (tracked == nullptr) return false;
+  if (std::holds_alternative<model::Thaw>(decision.action)) return report_thaw(decision, record, *tracked);
+  if (set == nullptr) return false;
   const auto concerns = [&](const auto& entry) {
     const auto& [key, held] = entry;
     return fields()[key.id].file == set->file &&
            file_text(key, held.releasing ? held.original : held.wanted) == set->value;
   };
-  std::erase_if(tracked->second.fields, [&](const auto& entry) {
+  std::erase_if(tracked->fields, [&](const auto& entry) {
     if (!entry.second.releasing || !concerns(entry)) return false;
-    if (done) tracked->second.given_back[entry.first] = {effective, entry.second.original};
+    if (done) {
+      const BootTime effective = decision.breach + record.breach_to_effect;
+      tracked->given_back[entry.first] = {effective, entry.second.original};
+    }
     return done || record.outcome == to_string(model::Outcome::kVanished);
   });
-  for (auto& entry : tracked->second.fields) {
+  bool given_up = false;
+  for (auto& entry : tracked->fields) {
     if (!concerns(entry)) continue;
-    auto& [key, held] = entry;
-    if (done) {
-      held.begin_anew();
-      held.accepted = value_in(key, record.after);
-      held.effective = effective;
-      held.written = true;
-    } else if (!decision.audit) {
-      held.pause = held.pause.count() == 0 ? kFirstPause : std::min(2 * held.pause, kLongestPause);
-      held.next_try = decision.decided + held.pause;
-      due(*held.next_try);
-      held.problem = record.detail.empty() ? record.outcome : record.detail;
-      held.in_flight = false;
-    }
+    given_up = report_field(entry.first, entry.second, decision, record) || given_up;
+    if (entry.second.next_try && !decision.audit) due(*entry.second.next_try);
   }
+  return given_up;
+}
+
+// True: it was the last try.
+bool Engine::report_field(const FieldKey& key, Held& held, const Decision& decision,
+                          const model::DecisionRecord& record) {
+  if (record.outcome == to_string(model::Outcome::kDone)) {
+    held.begin_anew();
+    held.accepted = value_in(key, record.after);
+    held.effective = decision.breach + record.breach_to_effect;
+    held.written = true;
+    return false;
+  }
+  if (decision.audit) return false;
+  held.problem = record.detail.empty() ? record.outcome : record.detail;
+  held.in_flight = false;
+  if (held.refused || held.yielded) return false;
+  held.pause = held.pause.count() == 0 ? kFirstPause : std::min(2 * held.pause, kLongestPause);
+  held.next_try = decision.decided + held.pause;
+  if (++held.tries < kMostWrites) return false;
+  held.given_up_at = value_in(key, record.before);
+  held.next_try.reset();
+  return true;
 }
 
 }  // namespace plimsoll::policies

@@ -22,10 +22,15 @@ void Engine::run_rule(Turn& turn, const Policy& policy, const Rule& rule) {
   const bool is_true = run.truth == Truth::kTrue;
   if (run.active) {
     // Paused, a ladder stands still; it goes on afterwards, if its condition still holds.
-    if (!paused_) run_steps(turn, policy, rule, run);
+    if (!paused_) {
+      run_steps(turn, policy, rule, run);
+      try_again(turn, policy, rule, run);
+    }
+    // What did not do is tried again before the cooldown begins.
+    const bool rests = rule.cooldown.has_value() && run.tries.empty();
     const bool over = rule.until
                           ? rule.until->test(turn.view, turn.now, run.until_timers, nullptr) == Truth::kTrue
-                          : run.step >= rule.then.size() && (!is_true || rule.cooldown.has_value());
+                          : run.step >= rule.then.size() && (!is_true || rests);
     if (over) end_rule(turn, policy, rule, run);
   } else if (is_true && !paused_) {
     const bool cooling = run.cooldown_ends && turn.now < *run.cooldown_ends;
@@ -37,6 +42,7 @@ void Engine::run_rule(Turn& turn, const Policy& policy, const Rule& rule) {
       run.step = 0;
       run.waits_since.reset();
       run.resumes.reset();
+      run.tries.clear();
       run.until_timers.clear();
       run_steps(turn, policy, rule, run);
     }
@@ -62,6 +68,9 @@ void Engine::note_deadlines(const Turn& turn, const Rule& rule, const RuleRun& r
   }
   if (rule.until) held(*rule.until, run.until_timers);
   if (run.resumes) later(*run.resumes);
+  for (const auto& [step, tried] : run.tries) {
+    if (tried.next) later(*tried.next);
+  }
   if (!run.waits_since || run.step >= rule.then.size()) return;
   if (const auto* wait = std::get_if<WaitStep>(&rule.then[run.step]))
     later(*run.waits_since + wait->duration);
@@ -69,7 +78,8 @@ void Engine::note_deadlines(const Turn& turn, const Rule& rule, const RuleRun& r
 
 void Engine::end_rule(Turn& turn, const Policy& policy, const Rule& rule, RuleRun& run) {
   run.active = false;
-  if (rule.cooldown) run.cooldown_ends = turn.now + *rule.cooldown;
+  run.tries.clear();
+  if (rule.cooldown) run.cooldown_ends = turn.now + rest_after(*rule.cooldown, run.given_up);
   // Also where its ladder ended before it came to its `thaw`.
   end_freeze(turn, {policy.name, rule.name}, run, policy.mode == Mode::kAudit);
   if (!rule.until) return;
@@ -110,13 +120,11 @@ bool Engine::take_step(Turn& turn, const Policy& policy, const Rule& rule, RuleR
     set_step(turn, policy, rule, run, *set);
     return true;
   }
-  if (const auto* kill = std::get_if<KillStep>(&step)) {
-    kill_step(turn, policy, rule, run, *kill);
+  if (acts_once(step)) {
+    act(turn, policy, rule, run, step);
     return true;
   }
-  Decision made = decision(turn, policy.name, rule.name, policy.mode == Mode::kAudit);
-  made.breach = run.breach;
-  made.seen = run.seen;
+  Decision made = of_step(turn, policy, rule, run, step);
   if (const auto* notify = std::get_if<NotifyStep>(&step)) {
     made.action = model::Notify{filled(turn, notify->text)};
     out_.push_back(std::move(made));
@@ -167,60 +175,6 @@ void Engine::set_step(Turn& turn, const Policy& policy, const Rule& rule, RuleRu
   made.seen = run.seen;
   made.action = model::SetFile{std::string(field.file), "", now.value_or("")};
   made.refusal = std::move(refusal);
-  out_.push_back(std::move(made));
-}
-
-const model::ContainerSample* Engine::choose_victim(const Turn& turn, const KillStep& step,
-                                                    double& most) const {
-  const model::ContainerSample* victim = nullptr;
-  for (const model::ContainerSample& one : turn.snapshot.containers) {
-    if (!step.among->matches(*one.ref) || untouchable(one.ref->cgroup)) continue;
-    // One that is emptied already has nothing more to give.
-    if (one.sample.populated && !*one.sample.populated) continue;
-    const auto known = tracked_.find(one.ref->id.inode);
-    SignalInputs inputs;
-    inputs.ref = one.ref.get();
-    inputs.sample = &one.sample;
-    inputs.host = &turn.snapshot.host;
-    inputs.wall = turn.snapshot.wall;
-    if (known != tracked_.end()) {
-      inputs.before = known->second.history.before();
-      inputs.now = known->second.history.now();
-    }
-    const Reading reading = read_signal(step.most, inputs);
-    if (!reading.known() || (victim != nullptr && reading.value <= most)) continue;
-    most = reading.value;
-    victim = &one;
-  }
-  return victim;
-}
-
-void Engine::kill_step(Turn& turn, const Policy& policy, const Rule& rule, const RuleRun& run,
-                       const KillStep& step) {
-  Decision made = decision(turn, policy.name, rule.name, policy.mode == Mode::kAudit);
-  made.breach = run.breach;
-  made.seen = run.seen;
-  made.action = model::Kill{step.signal, step.grace};
-  if (step.among) {
-    double most = 0;
-    const model::ContainerSample* victim = choose_victim(turn, step, most);
-    if (victim == nullptr) {
-      made.refusal = "no container to choose as victim";
-      out_.push_back(std::move(made));
-      return;
-    }
-    made.container = victim->ref;
-    made.seen.emplace_back(signals()[step.most].name, format_quantity(most, signals()[step.most].unit));
-  }
-  if (!made.audit) {
-    while (!kills_.empty() && turn.now - kills_.front() >= 1min) kills_.pop_front();
-    if (kills_.size() >= options_.kills_a_minute) {
-      made.refusal =
-          "the host's limit of " + std::to_string(options_.kills_a_minute) + " kills a minute is reached";
-    } else {
-      kills_.push_back(turn.now);
-    }
-  }
   out_.push_back(std::move(made));
 }
 

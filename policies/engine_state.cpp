@@ -17,7 +17,7 @@ struct Engine::State {
   static json save_freezes(const Tracked& tracked);
   static json save(std::uint64_t inode, const Tracked& tracked);
   static void restore_rules(const json& saved_rules, const Known& known, Tracked& tracked);
-  static void restore_fields(const json& saved_fields, Tracked& tracked);
+  static void restore_fields(const json& saved_fields, std::uint64_t generation, Tracked& tracked);
   static void restore_freezes(const json& one, Tracked& tracked);
 };
 
@@ -28,6 +28,11 @@ json Engine::State::save_rules(const Tracked& tracked) {
     if (!run.active && run.overlay.empty() && !run.cooldown_ends && !froze) continue;
     json overlay = json::object();
     for (const auto& [id, value] : run.overlay) overlay[std::string(fields()[id].name)] = value;
+    json tries = json::array();
+    for (const auto& [step, tried] : run.tries) {
+      if (tried.next)
+        tries.push_back({{"step", step}, {"times", tried.times}, {"next", tried.next->since_boot.count()}});
+    }
     rules.push_back({{"policy", key.policy},
                      {"rule", key.rule},
                      {"fingerprint", run.fingerprint},
@@ -36,6 +41,8 @@ json Engine::State::save_rules(const Tracked& tracked) {
                      {"step", run.step},
                      {"resumes", run.resumes ? run.resumes->since_boot.count() : -1},
                      {"overlay", overlay},
+                     {"tries", std::move(tries)},
+                     {"given_up", run.given_up},
                      {"cooldown_ends", run.cooldown_ends ? run.cooldown_ends->since_boot.count() : 0}});
   }
   return rules;
@@ -54,6 +61,7 @@ json Engine::State::save_fields(const Tracked& tracked) {
                            // Saved before it is carried out, a write may have been.
                            {"written", held.written || (held.in_flight && !held.audit)},
                            {"releasing", held.releasing},
+                           {"yielded", held.yielded},
                            {"audit", held.audit}});
   }
   return held_fields;
@@ -97,6 +105,12 @@ void Engine::State::restore_rules(const json& saved_rules, const Known& known, T
     if (const auto ends = saved.at("cooldown_ends").get<std::int64_t>()) {
       run.cooldown_ends = BootTime{Nanoseconds(ends)};
     }
+    // What earlier versions did not save is not asked for with at().
+    run.given_up = saved.value("given_up", 0U);
+    for (const json& tried : saved.value("tries", json::array())) {
+      run.tries[tried.at("step").get<std::size_t>()] = {
+          .times = tried.at("times"), .next = BootTime{Nanoseconds(tried.at("next").get<std::int64_t>())}};
+    }
     for (const auto& [name, value] : saved.at("overlay").items()) {
       if (const auto id = find_field(name)) run.overlay[*id] = value;
     }
@@ -106,7 +120,7 @@ void Engine::State::restore_rules(const json& saved_rules, const Known& known, T
   }
 }
 
-void Engine::State::restore_fields(const json& saved_fields, Tracked& tracked) {
+void Engine::State::restore_fields(const json& saved_fields, std::uint64_t generation, Tracked& tracked) {
   for (const json& saved : saved_fields) {
     const auto id = find_field(saved.at("field").get<std::string>());
     if (!id) continue;
@@ -119,6 +133,8 @@ void Engine::State::restore_fields(const json& saved_fields, Tracked& tracked) {
     held.audit = saved.at("audit");
     held.written = saved.at("written");
     held.releasing = saved.at("releasing");
+    held.generation = generation;
+    held.yielded = saved.value("yielded", false);
     if (held.audit) held.next_try = BootTime{Nanoseconds::max()};
     tracked.fields[FieldKey(*id, saved.at("device").get<std::string>())] = std::move(held);
   }
@@ -131,7 +147,7 @@ void Engine::State::restore_freezes(const json& one, Tracked& tracked) {
         end < 0 ? std::nullopt : std::optional(BootTime{Nanoseconds(end)});
   }
   if (const json& saved = one.at("thawing"); !saved.is_null()) {
-    tracked.thawing = Thawing{saved.at("policy"), saved.at("rule"), false, std::nullopt, Nanoseconds(0)};
+    tracked.thawing = Thawing{.policy = saved.at("policy"), .rule = saved.at("rule"), .in_flight = false};
   }
 }
 
@@ -142,7 +158,11 @@ std::string Engine::save() const {
   }
   json kills = json::array();
   for (const BootTime at : kills_) kills.push_back(at.since_boot.count());
+  json restarts = json::array();
+  for (const auto& [id, one] : restarts_)
+    restarts.push_back({{"id", id}, {"count", one.count}, {"last", one.last.since_boot.count()}});
   return json_text(json{{"version", 1},
+                        {"restarts", std::move(restarts)},
                         {"containers", std::move(containers)},
                         {"host", State::save_rules(host_)},
                         {"kills", std::move(kills)}});
@@ -156,16 +176,21 @@ Result<> Engine::restore(const std::string& text) {
   std::unordered_map<std::uint64_t, Tracked> restored;
   Tracked host;
   std::deque<BootTime> kills;
+  std::map<std::string, Restarts> restarts;
   try {
     const json state = json::parse(text);
     for (const json& one : state.at("containers")) {
       Tracked& tracked = restored[one.at("inode").get<std::uint64_t>()];
       tracked.container_id = one.at("id");
-      State::restore_fields(one.at("fields"), tracked);
+      State::restore_fields(one.at("fields"), generation_, tracked);
       State::restore_freezes(one, tracked);
       State::restore_rules(one.at("rules"), known, tracked);
     }
     State::restore_rules(state.at("host"), known, host);
+    for (const json& one : state.value("restarts", json::array())) {
+      restarts[one.at("id")] = {.count = one.at("count"),
+                                .last = BootTime{Nanoseconds(one.at("last").get<std::int64_t>())}};
+    }
     for (const json& at : state.at("kills")) kills.push_back({Nanoseconds(at.get<std::int64_t>())});
   } catch (const json::exception& error) {
     return invalid(std::string("saved state of the policy engine: ") + error.what());
@@ -173,6 +198,7 @@ Result<> Engine::restore(const std::string& text) {
   tracked_ = std::move(restored);
   host_ = std::move(host);
   kills_ = std::move(kills);
+  restarts_ = std::move(restarts);
   return {};
 }
 

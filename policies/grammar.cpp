@@ -41,7 +41,9 @@ constexpr std::array<MapInfo, kMapCount> kMapInfos = {{
     {"hostRule", "Acts when its condition holds for the host"},
     {"set", "Limits to set while the rule is active"},
     {"kill", "Ends the container"},
-    {"hostKill", "Ends the container that gives most"},
+    {"hostKill", "Ends the container that is chosen"},
+    {"end", "Stops or restarts the container"},
+    {"hostEnd", "Stops or restarts the container that is chosen"},
     {"victim", "Which container it is"},
     {"autosize", "Limits that are found by watching"},
     {"sizeCpu", "How cpu.max is found"},
@@ -73,6 +75,7 @@ std::vector<Key> spec_keys(bool host) {
       {"priority", Shape::kPriority, "Where two policies set one field, the higher one wins"},
       word_key("mode", kModeWords, "enforce; audit: decide and report, touch nothing; off", false)};
   if (!host) {
+    keys.push_back({"drift", Shape::kDrift, "Where somebody else writes a limit that is held"});
     keys.push_back(map_key("select", MapId::kSelect, "The containers that it is for", true));
     keys.push_back(map_key("limits", MapId::kLimits, description_of(MapId::kLimits)));
     keys.push_back(map_key("autosize", MapId::kAutosize, description_of(MapId::kAutosize)));
@@ -144,18 +147,30 @@ std::vector<Key> set_keys() {
   return keys;
 }
 
+Key victim_key(bool host) {
+  Key victim = map_key("victim", MapId::kVictim, description_of(MapId::kVictim), host);
+  victim.refused = !host;
+  return victim;
+}
+
 std::vector<Key> kill_keys(bool host) {
   std::vector<Key> keys = {{"signal", Shape::kProcessSignal, "TERM unless said otherwise"},
                            {"grace", Shape::kDuration, "How long until KILL; 10s unless said otherwise"}};
-  Key victim = map_key("victim", MapId::kVictim, description_of(MapId::kVictim), host);
-  victim.refused = !host;
-  keys.push_back(victim);
+  keys.push_back(victim_key(host));
   return keys;
+}
+
+std::vector<Key> end_keys(bool host) {
+  return {{"grace", Shape::kDuration, "How long until KILL; the container's own unless said otherwise"},
+          victim_key(host)};
 }
 
 std::vector<Key> victim_keys() {
   return {map_key("among", MapId::kSelect, "The containers that may be chosen", true),
-          word_key("most", container_signal_names(), "The one with the most of this signal is chosen", true)};
+          word_key("most", container_signal_names(), "The one with the most of this signal is chosen", false),
+          word_key("least", container_signal_names(), "The one with the least of it is chosen", false),
+          map_key("prefer", MapId::kExcept, "These come first, whatever their values"),
+          map_key("avoid", MapId::kExcept, "These come last, whatever their values")};
 }
 
 std::vector<Key> autosize_keys() {
@@ -202,6 +217,9 @@ std::vector<Key> make_keys(MapId map) {
     case MapId::kKill:
     case MapId::kHostKill:
       return kill_keys(map == MapId::kHostKill);
+    case MapId::kEnd:
+    case MapId::kHostEnd:
+      return end_keys(map == MapId::kHostEnd);
     case MapId::kVictim:
       return victim_keys();
     case MapId::kAutosize:
@@ -220,6 +238,13 @@ const std::array kActionTable = {
            .alone = true},
     Action{.key = {"thaw", Shape::kNothing, "Let frozen processes go on"}, .alone = true},
     Action{.key = map_key("kill", MapId::kKill, "End the container: a signal, then KILL"), .host = true},
+    Action{.key = map_key("stop", MapId::kEnd, "Stop one of Plimsoll's own containers, for good"),
+           .host = true,
+           .alone = true},
+    Action{.key = map_key("restart", MapId::kEnd, "Restart one of Plimsoll's own containers"),
+           .host = true,
+           .alone = true},
+    Action{.key = {"reclaim", Shape::kAmount, "Take away memory that is not in use: as much, or less"}},
     Action{
         .key = {"notify", Shape::kTemplate, "Tell people; {{container.name}} and {{SIGNAL}} are filled in"},
         .host = true},
@@ -239,6 +264,12 @@ std::span<const Key> keys_of(MapId map) {
     return tables;
   }();
   return all[static_cast<std::size_t>(map)];
+}
+
+std::span<const std::string_view> one_key_of(MapId map) {
+  static constexpr std::array<std::string_view, 2> kOfVictim = {"most", "least"};
+  if (map == MapId::kVictim) return kOfVictim;
+  return {};
 }
 
 std::span<const Action> actions() { return kActionTable; }

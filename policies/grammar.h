@@ -29,6 +29,8 @@ enum class MapId : std::uint8_t {
   kSet,
   kKill,
   kHostKill,
+  kEnd,
+  kHostEnd,
   kVictim,
   kAutosize,
   kSizeCpu,
@@ -63,6 +65,8 @@ enum class Shape : std::uint8_t {
   kPercentile,  // 1 to 100
   kShare,       // 15%
   kTemplate,
+  kAmount,  // bytes, or an expression that gives them
+  kDrift,
   kNothing,  // no value
 };
 
@@ -78,6 +82,8 @@ struct Key {
 };
 // In the order in which errors name them.
 std::span<const Key> keys_of(MapId map);
+// Of these keys of the map there must be exactly one; empty where it has none of the kind.
+std::span<const std::string_view> one_key_of(MapId map);
 
 // The actions of a ladder, as keys of a map with one entry.
 struct Action {

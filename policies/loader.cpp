@@ -57,6 +57,23 @@ std::int64_t parse_priority(const YamlNode& node, const ParseContext& context) {
   return 0;
 }
 
+// "hold", "yield" or "yield after 3".
+Drift parse_drift(const YamlNode& node, const ParseContext& context) {
+  constexpr std::string_view kAfter = "yield after ";
+  constexpr unsigned kMost = 9999;
+  if (node.text == "hold") return {};
+  if (node.text == "yield") return {.yield_after = 0};
+  const auto times =
+      node.text.starts_with(kAfter) ? parse_number(node.text.substr(kAfter.size())) : std::nullopt;
+  if (times && *times >= 1 && *times <= kMost && *times == std::floor(*times))
+    return {.yield_after = static_cast<unsigned>(*times)};
+  context.out.error(
+      node.place,
+      "spec.drift: expected hold, yield or 'yield after N' with a whole number from 1 to 9999, got " +
+          (node.kind == Kind::kScalar ? policies::quoted(node.text) : std::string(kind_name(node.kind))));
+  return {};
+}
+
 void parse_rules(const YamlNode& rules, const ParseContext& context, Policy& policy) {
   if (rules.kind != Kind::kList) {
     return context.out.error(
@@ -79,6 +96,7 @@ void parse_rules(const YamlNode& rules, const ParseContext& context, Policy& pol
   }
   check_unlimited(policy, conditions, context);
   check_sets(policy, context.cpus, context.out);
+  check_ends(policy, context.out);
   check_thaws(ladders, context);
 }
 
@@ -98,6 +116,7 @@ void parse_spec(const YamlNode& node, const ParseContext& context, Policy& polic
     }
   }
   if (!policy.host) {
+    if (const YamlNode* drift = reader.find("drift")) policy.drift = parse_drift(*drift, context);
     if (const YamlNode* select = reader.require("select"))
       policy.select = parse_selector(*select, "spec.select", context, true);
     if (const YamlNode* limits = reader.find("limits")) parse_limits(*limits, context, policy.limits);
@@ -151,20 +170,6 @@ std::optional<Policy> parse_document(const YamlNode& node, std::string_view sour
 }
 
 }  // namespace
-
-std::string_view to_string(Mode mode) { return mode_words()[static_cast<std::size_t>(mode)]; }
-
-std::string_view to_string(SizeMode mode) { return size_mode_words()[static_cast<std::size_t>(mode)]; }
-
-std::vector<std::string> devices_of(const PolicySet& set) {
-  std::set<std::string> devices;
-  for (const Policy& policy : set.policies) {
-    for (const LimitValue& limit : policy.limits) {
-      if (!limit.device.empty()) devices.insert(limit.device);
-    }
-  }
-  return {devices.begin(), devices.end()};
-}
 
 LoadOutcome load_texts(const std::vector<PolicyFile>& files, const std::optional<HostCpus>& host) {
   LoadOutcome outcome;

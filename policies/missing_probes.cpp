@@ -13,9 +13,8 @@ std::set<SignalId> signals_of(const Rule& rule) {
   add(rule.when);
   if (rule.until) add(*rule.until);
   for (const Step& step : rule.then) {
-    if (const auto* set = std::get_if<SetStep>(&step); set != nullptr && set->value) add(*set->value);
-    if (const auto* kill = std::get_if<KillStep>(&step); kill != nullptr && kill->among)
-      read.insert(kill->most);
+    if (const Expression* value = expression_of(step)) add(*value);
+    if (const Victim* whom = victim_of(step)) read.insert(whom->by);
   }
   return read;
 }

@@ -11,8 +11,8 @@ bool may_hit(const Policy& policy, const model::ContainerRef& ref) {
   if (!policy.host) return policy.select.matches(ref);
   return std::ranges::any_of(policy.rules, [&](const Rule& rule) {
     return std::ranges::any_of(rule.then, [&](const Step& step) {
-      const auto* kill = std::get_if<KillStep>(&step);
-      return kill != nullptr && kill->among && kill->among->matches(ref);
+      const Victim* whom = victim_of(step);
+      return whom != nullptr && whom->among.matches(ref);
     });
   });
 }

@@ -65,6 +65,7 @@ model::Snapshot Replay::as_replayed(const model::Snapshot& recorded) {
 std::vector<Replay::Taken> Replay::next(const model::Recorded& moment) {
   const model::Snapshot now = as_replayed(*moment.snapshot);
   use_disks(now);
+  for (const model::DecisionRecord& one : moment.followed) engine_->report_later(one, now.boot);
   if (moment.tick) account(moment, now);
   engine_->pause(moment.paused);
   std::vector<Taken> taken;

@@ -8,7 +8,7 @@
 namespace plimsoll::policies {
 namespace {
 
-constexpr std::array<std::string_view, 2> kEnds = {"kill", "stop"};
+constexpr std::array<std::string_view, 3> kEnds = {"kill", "stop", "restart"};
 // What still has a meaning when the container is gone, or is about to be: a frozen one does not see a TERM.
 constexpr std::array<std::string_view, 3> kAfterEnd = {"notify", "wait", "thaw"};
 

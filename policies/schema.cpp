@@ -140,6 +140,13 @@ ordered_json shape_schema(const Key& key) {
       return setting_schema(fields()[key.field]);
     case Shape::kTemplate:
       return {{"type", kScalar}, {"minLength", 1}};
+    case Shape::kAmount: {
+      ordered_json out = {{"type", "string"}, {"minLength", 1}};
+      out["examples"] = {"64MiB", "10% of memory.usage"};
+      return out;
+    }
+    case Shape::kDrift:
+      return pattern("^(hold|yield|yield after [1-9][0-9]{0,3})$", {"hold", "yield", "yield after 3"});
     case Shape::kNothing:
       return {{"type", "null"}};
   }
@@ -167,6 +174,7 @@ ordered_json map_schema(MapId map) {
                       {"properties", std::move(properties)},
                       {"additionalProperties", false}};
   if (!required.empty()) out["required"] = std::move(required);
+  for (const std::string_view one : one_key_of(map)) out["oneOf"].push_back({{"required", {one}}});
   if (filled) out["minProperties"] = 1;
   return out;
 }
@@ -178,8 +186,10 @@ ordered_json step_schema(bool host) {
     if (host && !action.host) continue;
     Key key = action.key;
     if (host && key.map == MapId::kKill) key.map = MapId::kHostKill;
+    if (host && key.map == MapId::kEnd) key.map = MapId::kHostEnd;
     properties[std::string(key.name)] = key_schema(key);
-    if (action.alone) alone.push_back(key.name);
+    // One that must name a victim has something to say.
+    if (action.alone && !host) alone.push_back(key.name);
   }
   ordered_json step = {{"type", "object"},
                        {"properties", std::move(properties)},

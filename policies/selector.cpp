@@ -70,14 +70,16 @@ std::string Selector::why_not(const model::ContainerRef& ref) const {
   return key.empty() ? "it is excepted by select.except" : key;
 }
 
+bool Selector::covers(const model::ContainerRef& ref) const {
+  const bool runtime = runtimes.empty() || std::ranges::find(runtimes, ref.runtime) != runtimes.end();
+  return runtime && keys_match(*this, ref);
+}
+
 bool Selector::matches(const model::ContainerRef& ref) const {
   const bool runtime = runtimes.empty() ? ref.runtime == model::Runtime::kPlimsoll
                                         : std::ranges::find(runtimes, ref.runtime) != runtimes.end();
   if (!runtime || !keys_match(*this, ref)) return false;
-  if (!except) return true;
-  const bool excepted_runtime =
-      except->runtimes.empty() || std::ranges::find(except->runtimes, ref.runtime) != except->runtimes.end();
-  return !(excepted_runtime && keys_match(*except, ref));
+  return !except || !except->covers(ref);
 }
 
 }  // namespace plimsoll::policies

@@ -1,11 +1,11 @@
 #include "policies/step_parser.h"
 
 #include <algorithm>
-#include <array>
 
-#include "agent/base/signal_name.h"
+#include "policies/ending_parser.h"
 #include "policies/map_reader.h"
 #include "policies/notify_template.h"
+#include "policies/reasoning.h"
 #include "policies/spelling.h"
 
 namespace plimsoll::policies {
@@ -34,6 +34,18 @@ bool parse_change(std::string_view text, SetStep& step, Unit unit, std::string& 
   }
   step.bound = bound->value;
   return true;
+}
+
+// "kill, stop and notify"
+std::string host_actions() {
+  std::vector<std::string_view> names;
+  for (const Action& action : actions()) {
+    if (action.host && action.key.name != "wait") names.push_back(action.key.name);
+  }
+  std::string out;
+  for (std::size_t i = 0; i < names.size(); ++i)
+    out += std::string(i == 0 ? "" : i + 1 == names.size() ? " and " : ", ") + std::string(names[i]);
+  return out;
 }
 
 std::optional<Step> parse_set_value(FieldId id, const YamlNode& node, const ParseContext& context) {
@@ -85,75 +97,55 @@ void parse_set(const YamlNode& node, const ParseContext& context, std::vector<St
     context.out.error(node.place, "set: names no limit, expected one such as memory.high: 90% of memory.max");
 }
 
-void parse_kill(const YamlNode& node, const ParseContext& context, std::vector<Step>& steps) {
-  KillStep step;
-  MapReader reader(node, "kill", context.out, context.host ? MapId::kHostKill : MapId::kKill);
-  if (const std::string text = reader.text("signal"); !text.empty()) {
-    if (const auto number = parse_signal(text)) {
-      step.signal = *number;
-    } else {
-      context.out.error(
-          node.place, "kill.signal: " + policies::quoted(text) + " is no signal, expected one such as TERM");
-    }
+void parse_reclaim(const YamlNode& node, const ParseContext& context, std::vector<Step>& steps) {
+  if (node.kind != Kind::kScalar || node.text.empty()) {
+    return context.out.error(node.place,
+                             "reclaim: expected bytes such as 64MiB or 10% of memory.usage, got " +
+                                 std::string(kind_name(node.kind)));
   }
-  if (const YamlNode* grace = reader.find("grace")) {
-    step.grace = parse_duration_node(*grace, "kill.grace", context).value_or(step.grace);
+  auto amount = Expression::value(node.text, Unit::kBytes, {.host_only = false});
+  if (!amount) {
+    return context.out.error(place_in_scalar(context.source, node, amount.error().at),
+                             "reclaim: " + amount.error().message);
   }
-  const YamlNode* victim = reader.find("victim");
-  if (context.host && victim == nullptr) {
-    context.out.error(node.place,
-                      "kill: a HostPolicy says who, expected 'victim: {among: SELECT, most: SIGNAL}'");
-  } else if (!context.host && victim != nullptr) {
-    context.out.error(
-        victim->place,
-        "kill.victim: only a HostPolicy chooses a victim; a Policy kills the container it selected");
-  } else if (victim != nullptr) {
-    MapReader inside(*victim, "kill.victim", context.out, MapId::kVictim);
-    if (const YamlNode* among = inside.require("among")) {
-      step.among = parse_selector(*among, "kill.victim.among", context, true);
-    }
-    const std::string most = inside.text("most");
-    const auto signal = find_signal(most);
-    if (!signal || signals()[*signal].host) {
-      context.out.error(victim->place, "kill.victim.most: " + policies::quoted(most) +
-                                           " is no signal of a container" +
-                                           did_you_mean(most, signal_names(false)));
-    } else {
-      step.most = *signal;
-    }
-    inside.finish();
+  if (const auto constant = constant_of(*amount); constant && *constant <= 0) {
+    return context.out.error(node.place,
+                             "reclaim: nothing would be taken away, expected bytes such as 64MiB");
   }
-  reader.finish();
-  steps.emplace_back(std::move(step));
+  steps.emplace_back(ReclaimStep{std::move(*amount)});
 }
 
-constexpr std::array<std::string_view, 3> kLater = {"reclaim", "stop", "restart"};
+// "- thaw", "- freeze", "- stop" and "- restart" may stand alone.
+void parse_alone(const YamlNode& node, const ParseContext& context, std::vector<Step>& steps) {
+  if (node.text == "stop" || node.text == "restart") {
+    YamlNode empty;
+    empty.place = node.place;
+    return parse_end(node.text, empty, context, steps);
+  }
+  if (context.host)
+    return context.out.error(node.place, node.text + ": a HostPolicy may " + host_actions() + " only");
+  node.text == "thaw" ? steps.emplace_back(ThawStep{})
+                      : steps.emplace_back(FreezeStep{std::nullopt, node.place});
+}
 
 void parse_step(const YamlNode& node, const ParseContext& context, std::vector<Step>& steps) {
-  // "- thaw" and "- freeze" may stand alone.
-  if (node.kind == Kind::kScalar && (node.text == "thaw" || node.text == "freeze")) {
-    if (context.host)
-      return context.out.error(node.place, node.text + ": a HostPolicy may kill and notify only");
-    node.text == "thaw" ? steps.emplace_back(ThawStep{})
-                        : steps.emplace_back(FreezeStep{std::nullopt, node.place});
-    return;
-  }
+  const auto alone = [&](const Action& action) { return action.alone && action.key.name == node.text; };
+  if (node.kind == Kind::kScalar && std::ranges::any_of(actions(), alone))
+    return parse_alone(node, context, steps);
   if (node.kind != Kind::kMap || node.keys.size() != 1) {
     return context.out.error(node.place,
                              "an action: expected one of " + one_of(action_names()) + " with its value");
   }
   const std::string& name = node.keys[0].text;
   const YamlNode& value = node.items[0];
-  if (std::ranges::find(kLater, name) != kLater.end()) {
-    return context.out.error(
-        node.keys[0].place,
-        "action " + policies::quoted(name) + " is not available yet, expected " + one_of(action_names()));
-  }
-  if (context.host && (name == "set" || name == "freeze" || name == "thaw")) {
-    return context.out.error(node.keys[0].place, name + ": a HostPolicy may kill and notify only");
+  const auto known = std::ranges::find(actions(), name, [](const Action& one) { return one.key.name; });
+  if (context.host && known != actions().end() && !known->host) {
+    return context.out.error(node.keys[0].place, name + ": a HostPolicy may " + host_actions() + " only");
   }
   if (name == "set") return parse_set(value, context, steps);
   if (name == "kill") return parse_kill(value, context, steps);
+  if (name == "stop" || name == "restart") return parse_end(name, value, context, steps);
+  if (name == "reclaim") return parse_reclaim(value, context, steps);
   if (name == "thaw") {
     if (value.kind != Kind::kNull)
       context.out.error(value.place, "thaw: takes no value, expected 'thaw' alone");

@@ -43,6 +43,7 @@ Result<> Containers::restart(const std::string& name, std::optional<std::chrono:
                              const std::string& signal) {
   return core_->restart(name, timeout, signal);
 }
+void Containers::interrupt() { core_->interrupt(); }
 Result<> Containers::remove(const std::string& name, bool force) { return core_->remove(name, force); }
 Result<> Containers::rename(const std::string& name, const std::string& new_name) {
   return core_->rename(name, new_name);

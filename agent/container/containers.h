@@ -118,6 +118,9 @@ class Containers {
   Result<> kill(const std::string& name, const std::string& signal = "");  // "": SIGKILL
   Result<> restart(const std::string& name, std::optional<std::chrono::seconds> timeout = std::nullopt,
                    const std::string& signal = "");
+  // Those that wait in stop() and restart(), now and later, get an error instead of waiting on: for the
+  // agent's end.
+  void interrupt();
   Result<> remove(const std::string& name, bool force);
   Result<> rename(const std::string& name, const std::string& new_name);
   // `done` gets the exit code once. kNotRunning is told at once where it does not run.

@@ -75,6 +75,7 @@ class Containers::Core {
   Result<bool> stop(const std::string& name, std::optional<std::chrono::seconds> timeout,
                     const std::string& signal);
   Result<> kill(const std::string& name, const std::string& signal);
+  void interrupt();
   Result<> restart(const std::string& name, std::optional<std::chrono::seconds> timeout,
                    const std::string& signal);
   Result<> remove(const std::string& name, bool force);
@@ -173,6 +174,7 @@ class Containers::Core {
   Events events_;
   UniqueFd lock_, epoll_, wake_;
   std::atomic<bool> leaving_ = false;
+  std::atomic<bool> interrupted_ = false;  // nobody waits for an end any more
 
   std::mutex naming_;
   mutable std::mutex mutex_;

@@ -260,9 +260,19 @@ Result<bool> Containers::Core::start(const std::string& name) {
 bool Containers::Core::wait_stopped(const ItemPtr& item, std::optional<std::chrono::nanoseconds> ceiling) {
   std::unique_lock lock(mutex_);
   const auto stopped = [&] { return item->state.status != Status::kRunning; };
-  if (ceiling) return changed_.wait_for(lock, *ceiling, stopped);
-  changed_.wait(lock, stopped);
-  return true;
+  const auto enough = [&] { return interrupted_ || stopped(); };
+  if (ceiling) {
+    changed_.wait_for(lock, *ceiling, enough);
+  } else {
+    changed_.wait(lock, enough);
+  }
+  return stopped();
+}
+
+void Containers::Core::interrupt() {
+  const std::lock_guard lock(mutex_);
+  interrupted_ = true;
+  changed_.notify_all();
 }
 
 Result<bool> Containers::Core::stop_item(const ItemPtr& item, std::optional<std::chrono::seconds> timeout,
@@ -289,6 +299,7 @@ Result<bool> Containers::Core::stop_item(const ItemPtr& item, std::optional<std:
   std::optional<std::chrono::nanoseconds> ceiling = timeout.value_or(kStopDefault);
   if (*ceiling < std::chrono::nanoseconds(0)) ceiling.reset();
   if (!wait_stopped(item, ceiling)) {
+    if (interrupted_) return fail("the agent is ending; the container was sent its signal");
     (void)ask_shim(dir, shim::FrameKind::kKillAll, "");
     if (!wait_stopped(item, kDeath)) return fail("the container did not end after SIGKILL");
   }

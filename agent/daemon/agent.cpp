@@ -99,7 +99,8 @@ class Agent {
 
   Result<> run() {
     auto outcome = loop_->run(signals_.get());
-    log::info("ending; containers go on");
+    log::info("ending; containers go on" +
+              std::string(config_.put_back ? ", without what policies set" : ""));
     server_->stop();
     return outcome;
   }
@@ -156,7 +157,8 @@ class Agent {
 
   Result<> open_loop() {
     engine_.emplace(policies::EngineOptions{.untouchable = untouchable(config_.host.proc)});
-    executor_.emplace(host_.cgroup_mount, clock_);
+    control_.emplace(*containers_);
+    executor_.emplace(host_.cgroup_mount, clock_, &*control_);
     PLIMSOLL_ASSIGN(auto folder, PolicyFolder::open(config_.policies, host_cpus()));
     folder_.emplace(std::move(folder));
     for (const auto& one : folder_->diagnostics()) log::warning(to_string(one));
@@ -177,6 +179,7 @@ class Agent {
                     .disks = {.sysfs = config_.host.sys, .mountinfo = config_.host.proc + "/self/mountinfo"},
                     .boot_id = host_.boot_id,
                     .tick = config_.tick,
+                    .put_back = config_.put_back,
                     .ooms = ooms_.get(),
                     .history = history_.get()}));
     return {};
@@ -242,6 +245,7 @@ class Agent {
   std::unique_ptr<bpf::Probes> probes_;  // null: not wanted
   std::unique_ptr<watch::Watcher> watcher_;
   std::optional<policies::Engine> engine_;
+  std::optional<OwnControl> control_;
   std::optional<enforce::Executor> executor_;
   std::optional<PolicyFolder> folder_;
   std::unique_ptr<Loop> loop_;

@@ -13,6 +13,12 @@ Result<log::Format> parse_format(const std::string& text) {
   return invalid("--log-format '" + text + "': expected text or json");
 }
 
+Result<bool> parse_on_stop(const std::string& text) {
+  if (text == "keep") return false;
+  if (text == "put-back") return true;
+  return invalid("--on-stop '" + text + "': expected keep or put-back");
+}
+
 constexpr Bytes kLeastHistory{1U << 20};
 
 // Entries of a BPF map: kernel memory on each CPU.
@@ -43,7 +49,7 @@ Result<> parse_history(const std::string& keep, const std::string& size, Config&
 Result<int> agent_verb(const cli::Connection& agent, const cli::Words& args) {
   Config config;
   if (agent.socket() != kDefaultSocket) config.socket = agent.socket();
-  std::string interval = "1s", level = "info", format = "text";
+  std::string interval = "1s", level = "info", format = "text", on_stop = "keep";
   std::vector<std::string> labels, no_probes, probes;
   std::string probe_containers = std::to_string(config.probe_containers);
   std::string probe_cells = std::to_string(config.probe_cells);
@@ -71,6 +77,8 @@ Result<int> agent_verb(const cli::Connection& agent, const cli::Words& args) {
       .value(0, "history-keep", history_keep, "DURATION", "what is recorded is kept so long (7d)")
       .value(0, "history-size", history_size, "BYTES",
              "and takes no more than this; 0: nothing is recorded (1GiB)")
+      .value(0, "on-stop", on_stop, "WORD",
+             "what policies set when this agent is ended: keep it for the next one, or put-back (keep)")
       .value(0, "log-level", level, "LEVEL", "debug, info, warning or error (info)")
       .value(0, "log-format", format, "FORMAT", "text or json (text)");
   PLIMSOLL_ASSIGN(const auto words, flags.take(args, {.most = 0}, "no words"));
@@ -83,6 +91,7 @@ Result<int> agent_verb(const cli::Connection& agent, const cli::Words& args) {
   config.probes_on.insert(probes.begin(), probes.end());
   PLIMSOLL_ASSIGN(config.probe_containers, parse_room("--probe-containers", probe_containers));
   PLIMSOLL_ASSIGN(config.probe_cells, parse_room("--probe-cells", probe_cells));
+  PLIMSOLL_ASSIGN(config.put_back, parse_on_stop(on_stop));
   PLIMSOLL_TRY(parse_history(history_keep, history_size, config));
   PLIMSOLL_ASSIGN(config.log_level, log::parse_level(level));
   PLIMSOLL_ASSIGN(config.log_format, parse_format(format));

@@ -25,6 +25,7 @@ struct Config {
   unsigned probe_cells = 16'384;     // likewise, pairs of a container and something else
   Nanoseconds history_keep = std::chrono::hours(7 * 24);  // what is older is removed,
   Bytes history_size{1ULL << 30};  // and the oldest beyond that; 0: nothing is recorded
+  bool put_back = false;           // what policies set, when the agent is ended
   log::Level log_level = log::Level::kInfo;
   log::Format log_format = log::Format::kText;
   // Where the host's own files are. No flag: others than these are for a simulated host.

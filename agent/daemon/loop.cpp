@@ -71,6 +71,7 @@ Result<> Loop::prepare() {
   use_policies();
   restore();
   parts_.executor.persist_with([this](const std::string& state) { keep(kGraceState, state); });
+  parts_.executor.wake_with([this] { post([] {}); });
   next_tick_ = parts_.clock.boot();
   tick();
   return {};
@@ -135,6 +136,7 @@ Result<> Loop::run(int signals) {
   PLIMSOLL_TRY(add(epoll_, signals));
   Result<> outcome;
   while (!stopping_ && outcome) outcome = wait(signals);
+  if (parts_.put_back) put_all_back();
   save_engine();
   save_totals();
   save_sizes();
@@ -189,11 +191,7 @@ Result<> Loop::wait(int signals) {
 }
 
 void Loop::time_passed() {
-  if (auto killed = parts_.executor.tick(); !killed.empty()) {
-    for (const auto& one : killed) log_decision(one);
-    if (parts_.history != nullptr) followed_.insert(followed_.end(), killed.begin(), killed.end());
-    record(std::move(killed));
-  }
+  if (auto ended = parts_.executor.tick(); !ended.empty()) follow(std::move(ended));
   const BootTime now = parts_.clock.boot();
   if (now >= next_tick_) return tick();
   if (limit_turns_.take(now)) return turn(parts_.watcher.snapshot());
@@ -304,7 +302,7 @@ bool Loop::decide(const std::shared_ptr<const model::Snapshot>& snapshot,
   std::set<model::CgroupId> touched;
   for (const model::Decision& decision : decisions) {
     records.push_back(parts_.executor.carry_out(decision));
-    parts_.engine.report(decision, records.back());
+    if (parts_.engine.report(decision, records.back())) give_up(records.back());
     log_decision(records.back());
     touched.insert(decision.container->id);
   }
@@ -340,6 +338,31 @@ void Loop::look_at_history() {
     log::warning("history is recorded again; moments lost: " + std::to_string(stats.lost - history_lost_));
   if (stats.problem.empty()) history_lost_ = stats.lost;
   history_problem_ = stats.problem;
+}
+
+void Loop::follow(std::vector<model::DecisionRecord> records) {
+  for (auto& one : records) {
+    if (parts_.engine.report_later(one, parts_.clock.boot())) give_up(one);
+    log_decision(one);
+  }
+  if (parts_.history != nullptr) followed_.insert(followed_.end(), records.begin(), records.end());
+  record(std::move(records));
+}
+
+void Loop::give_up(model::DecisionRecord& record) {
+  record.detail += "; given up";
+  parts_.metrics.gave_up();
+}
+
+// As if there were no policies: in some rounds, since what could not be done is tried again.
+void Loop::put_all_back() {
+  parts_.engine.use(std::make_shared<const policies::PolicySet>());
+  set_paused(false);
+  constexpr int kRounds = 3;
+  for (int round = 0; round < kRounds; ++round) {
+    const auto snapshot = parts_.watcher.take();
+    if (!decide(snapshot, {})) return;
+  }
 }
 
 void Loop::record(std::vector<model::DecisionRecord> records) {

@@ -47,6 +47,7 @@ class Loop {
     kernel::DeviceRoots disks;
     std::string boot_id;
     Nanoseconds tick;
+    bool put_back = false;                 // at the end, what policies set; else it stays for the next agent
     watch::OomLog* ooms = nullptr;         // null: post-mortems are not kept
     history::Recorder* history = nullptr;  // null: nothing is recorded
   };
@@ -98,6 +99,10 @@ class Loop {
   // Evaluates, carries out and records; true where something was decided.
   bool decide(const std::shared_ptr<const model::Snapshot>& snapshot, std::span<const model::Event> happened);
   void record(std::vector<model::DecisionRecord> records);
+  // What came of decisions since: graces that ended, stops and restarts.
+  void follow(std::vector<model::DecisionRecord> records);
+  void give_up(model::DecisionRecord& record);
+  void put_all_back();
   void record_ooms();
   // What the policies were given at this moment, and what they decided.
   void remember(const model::Snapshot& snapshot, std::span<const model::Event> happened,

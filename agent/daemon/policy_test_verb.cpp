@@ -262,8 +262,8 @@ Result<int> policy_test(const cli::Words& args) {
   PLIMSOLL_ASSIGN(const bool as_json, wants_json(format));
   const auto most = parse_u64(last);
   if (!most) return invalid("--last '" + last + "': expected a whole number");
-  constexpr std::array<std::string_view, 7> kDeniable = {"set",    "freeze",  "thaw",       "kill",
-                                                         "notify", "reclaim", "over-memory"};
+  constexpr std::array<std::string_view, 9> kDeniable = {
+      "set", "freeze", "thaw", "kill", "notify", "reclaim", "stop", "restart", "over-memory"};
   for (const std::string& one : denied) {
     if (std::ranges::find(kDeniable, one) == kDeniable.end())
       return invalid("--deny '" + one + "': expected one of " +

@@ -29,6 +29,26 @@ std::optional<watch::Identity> OwnContainers::identify(const std::string& contai
                          .restarts = ref->restarts};
 }
 
+namespace {
+
+// Whole seconds, as Docker has them; a grace is not cut short.
+std::optional<std::chrono::seconds> timeout_of(std::optional<Nanoseconds> grace) {
+  if (!grace) return std::nullopt;
+  return std::chrono::ceil<std::chrono::seconds>(*grace);
+}
+
+}  // namespace
+
+Result<> OwnControl::stop(const std::string& id, std::optional<Nanoseconds> grace) {
+  const auto stopped = containers_.stop(id, timeout_of(grace));
+  if (!stopped) return std::unexpected(stopped.error());
+  return {};
+}
+
+Result<> OwnControl::restart(const std::string& id, std::optional<Nanoseconds> grace) {
+  return containers_.restart(id, timeout_of(grace));
+}
+
 std::optional<api::StatsReadings> BoardStats::read(const std::string& container_id) {
   const auto view = board_.get();
   const auto& all = view->now->containers;

@@ -6,6 +6,7 @@
 #include "agent/api/docker.h"
 #include "agent/container/containers.h"
 #include "agent/daemon/board.h"
+#include "agent/enforce/endings.h"
 #include "agent/watch/identity.h"
 
 namespace plimsoll::daemon {
@@ -18,6 +19,18 @@ class OwnContainers final : public watch::IdentitySource {
 
  private:
   const container::Containers& containers_;
+};
+
+// Policies stop and restart our own containers.
+class OwnControl final : public enforce::ContainerControl {
+ public:
+  explicit OwnControl(container::Containers& containers) : containers_(containers) {}
+  Result<> stop(const std::string& id, std::optional<Nanoseconds> grace) override;
+  Result<> restart(const std::string& id, std::optional<Nanoseconds> grace) override;
+  void interrupt() override { containers_.interrupt(); }
+
+ private:
+  container::Containers& containers_;
 };
 
 // Docker's stats are made of the last two ticks.

@@ -170,6 +170,32 @@ void Executor::kill(const model::Kill& action, model::CgroupId id, const kernel:
   conclude(record, Outcome::kDone);
 }
 
+// Plimsoll's own containers only: others are their runtime's to stop.
+void Executor::end(const model::Decision& decision, const kernel::Cgroup& cgroup, DecisionRecord& record) {
+  const model::ContainerRef& ref = *decision.container;
+  if (ref.runtime != model::Runtime::kPlimsoll) {
+    return conclude(record, Outcome::kRefused,
+                    "only Plimsoll's own containers can be stopped, this is one of " +
+                        std::string(to_string(ref.runtime)) + "'s; see kill");
+  }
+  const auto* stop = std::get_if<model::Stop>(&decision.action);
+  const auto grace = stop != nullptr ? stop->grace : std::get<model::Restart>(decision.action).grace;
+  const auto begun = endings_.begin({.id = ref.container_id,
+                                     .restart = stop == nullptr,
+                                     .grace = grace,
+                                     .cgroup = ref.id,
+                                     .record = record});
+  if (!begun) return conclude_error(record, begun.error());
+  persist();
+  record.detail = "begun, grace " + (grace ? format_duration(*grace) : "of the container");
+  // A frozen one would not see the signal.
+  if (const auto frozen = cgroup.read("cgroup.freeze"); frozen && kernel::without_newline(*frozen) == "1") {
+    if (const auto thawed = cgroup.freeze(false); !thawed) return conclude_error(record, thawed.error());
+    record.detail += ", thawed";
+  }
+  conclude(record, Outcome::kDone);
+}
+
 void Executor::act(const model::Decision& decision, const kernel::Cgroup& cgroup, DecisionRecord& record) {
   if (const auto* set_file = std::get_if<model::SetFile>(&decision.action))
     return set(*set_file, cgroup, record);
@@ -177,6 +203,9 @@ void Executor::act(const model::Decision& decision, const kernel::Cgroup& cgroup
     return kill(*signal, decision.container->id, cgroup, record);
   if (const auto* less = std::get_if<model::ReclaimMemory>(&decision.action))
     return reclaim(*less, cgroup, record);
+  if (std::holds_alternative<model::Stop>(decision.action) ||
+      std::holds_alternative<model::Restart>(decision.action))
+    return end(decision, cgroup, record);
   const bool freeze = std::holds_alternative<model::Freeze>(decision.action);
   const auto frozen = cgroup.freeze(freeze);
   record.before = freeze ? "0" : "1";
@@ -232,7 +261,9 @@ std::vector<DecisionRecord> Executor::tick() {
     records.push_back(std::move(record));
     return true;
   });
-  if (settled > 0) persist();
+  auto ended = endings_.take_ended();
+  if (settled > 0 || !ended.empty()) persist();
+  std::ranges::move(ended, std::back_inserter(records));
   return records;
 }
 
@@ -249,22 +280,47 @@ void Executor::pause(bool paused) {
   persist();
 }
 
+namespace {
+
+json saved_record(const DecisionRecord& record) {
+  return {{"cgroup", record.cgroup},
+          {"policy", record.policy},
+          {"rule", record.rule},
+          {"cause", record.cause},
+          {"action", record.action},
+          {"container", record.container},
+          {"container_id", record.container_id}};
+}
+
+DecisionRecord restored_record(const json& saved) {
+  DecisionRecord record;
+  record.cgroup = saved.at("cgroup");
+  record.policy = saved.at("policy");
+  record.rule = saved.at("rule");
+  record.cause = saved.at("cause");
+  record.action = saved.at("action");
+  record.container = saved.at("container");
+  record.container_id = saved.at("container_id");
+  return record;
+}
+
+}  // namespace
+
 std::string Executor::saved() const {
-  if (pending_.empty()) return "";
-  json kills = json::array();
+  json kills = json::array(), endings = json::array();
   for (const PendingKill& one : pending_) {
-    kills.push_back({{"when", one.when.since_boot.count()},
-                     {"inode", one.id.inode},
-                     {"grace", one.grace.count()},
-                     {"cgroup", one.record.cgroup},
-                     {"policy", one.record.policy},
-                     {"rule", one.record.rule},
-                     {"cause", one.record.cause},
-                     {"action", one.record.action},
-                     {"container", one.record.container},
-                     {"container_id", one.record.container_id}});
+    kills.push_back(saved_record(one.record));
+    kills.back().update(
+        {{"when", one.when.since_boot.count()}, {"inode", one.id.inode}, {"grace", one.grace.count()}});
   }
-  return json_text(json{{"version", 1}, {"kills", std::move(kills)}});
+  for (const Endings::Job& one : endings_.pending()) {
+    endings.push_back(saved_record(one.record));
+    endings.back().update({{"restart", one.restart},
+                           {"inode", one.cgroup.inode},
+                           {"grace", one.grace ? one.grace->count() : -1}});
+  }
+  if (kills.empty() && endings.empty()) return "";
+  return json_text(json{{"version", 1}, {"kills", std::move(kills)}, {"endings", std::move(endings)}});
 }
 
 void Executor::persist() const {
@@ -274,26 +330,36 @@ void Executor::persist() const {
 Result<> Executor::restore(const std::string& state) {
   if (state.empty()) return {};
   std::vector<PendingKill> restored;
+  std::vector<Endings::Job> endings;
   try {
     const json text = json::parse(state);
     for (const json& one : text.at("kills")) {
-      PendingKill& kill = restored.emplace_back();
-      kill.when = BootTime{Nanoseconds(one.at("when").get<std::int64_t>())};
-      kill.id.inode = one.at("inode").get<std::uint64_t>();
-      kill.grace = Nanoseconds(one.at("grace").get<std::int64_t>());
-      kill.record.cgroup = one.at("cgroup");
-      kill.record.policy = one.at("policy");
-      kill.record.rule = one.at("rule");
-      kill.record.cause = one.at("cause");
-      kill.record.action = one.at("action");
-      kill.record.container = one.at("container");
-      kill.record.container_id = one.at("container_id");
+      restored.push_back({.when = BootTime{Nanoseconds(one.at("when").get<std::int64_t>())},
+                          .id = {one.at("inode").get<std::uint64_t>()},
+                          .grace = Nanoseconds(one.at("grace").get<std::int64_t>()),
+                          .record = restored_record(one)});
+    }
+    for (const json& one : text.value("endings", json::array())) {
+      const auto grace = one.at("grace").get<std::int64_t>();
+      DecisionRecord record = restored_record(one);
+      endings.push_back({.id = record.container_id,
+                         .restart = one.at("restart"),
+                         .grace = grace < 0 ? std::nullopt : std::optional(Nanoseconds(grace)),
+                         .cgroup = {one.at("inode").get<std::uint64_t>()},
+                         .record = std::move(record)});
     }
   } catch (const json::exception& error) {
     return invalid(std::string("saved state of the executor: ") + error.what());
   }
   pending_ = std::move(restored);
+  for (Endings::Job& one : endings) resume(std::move(one));
   return {};
+}
+
+// Not where the container has come to its end, or to a new beginning, meanwhile.
+void Executor::resume(Endings::Job job) {
+  const auto cgroup = open(job.record.cgroup, job.cgroup);
+  if (cgroup && cgroup->has_value() && !empty(**cgroup)) (void)endings_.begin(std::move(job));
 }
 
 }  // namespace plimsoll::enforce

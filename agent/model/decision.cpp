@@ -7,7 +7,7 @@ namespace plimsoll::model {
 
 std::string_view action_name(const Action& action) {
   static constexpr std::array<std::string_view, std::variant_size_v<Action>> kNames = {
-      "set", "freeze", "thaw", "kill", "notify", "reclaim"};
+      "set", "freeze", "thaw", "kill", "notify", "reclaim", "stop", "restart"};
   return kNames[action.index()];
 }
 

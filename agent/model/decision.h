@@ -37,8 +37,16 @@ struct Notify {
 struct ReclaimMemory {
   Bytes amount;
 };
-using Action = std::variant<SetFile, Freeze, Thaw, Kill, Notify, ReclaimMemory>;
-// "set" | "freeze" | "thaw" | "kill" | "notify" | "reclaim"
+// End the container for good, as `plimsoll stop` does: its restart policy does not bring it back. Plimsoll's
+// own only; `grace` nullopt: the container's own.
+struct Stop {
+  std::optional<Nanoseconds> grace;
+};
+struct Restart {
+  std::optional<Nanoseconds> grace;
+};
+using Action = std::variant<SetFile, Freeze, Thaw, Kill, Notify, ReclaimMemory, Stop, Restart>;
+// "set" | "freeze" | "thaw" | "kill" | "notify" | "reclaim" | "stop" | "restart"
 std::string_view action_name(const Action& action);
 
 // Why the engine decided: a limit not yet held, a limit that someone else changed, a rule that fired or was
@@ -60,7 +68,8 @@ struct Decision {
   std::string policy;
   std::string rule;  // a rule's name; "limits" for Cause::kLimit and kDrift; "autosize"
   Cause cause = Cause::kRule;
-  bool audit = false;  // decide and report, touch nothing
+  bool audit = false;    // decide and report, touch nothing
+  std::size_t step = 0;  // of the rule's ladder, where the cause is kRule
   Action action;
   std::string refusal;  // not empty: a safety rule forbids the action; it is recorded, not carried out
   std::vector<std::pair<std::string, std::string>> seen;  // signal -> value as text, in the condition's order

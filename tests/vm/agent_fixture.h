@@ -134,8 +134,6 @@ class AgentVm : public testing::Test {
   }
 
   GuestAgent agent_;
-
- private:
   GuestAgent::With with_;
 };
 

@@ -31,10 +31,11 @@ std::string GuestAgent::binary(const std::string& name) {
   return (fs::read_symlink("/proc/self/exe").parent_path() / name).string();
 }
 
-void GuestAgent::start(With with) {
+void GuestAgent::start(With with, const std::vector<std::string>& flags) {
   fs::create_directories(kPolicies);
   std::vector<std::string> words = {binary("plimsoll"), "agent", "--policies", kPolicies};
   if (with == With::kNoProbes) words.insert(words.end(), {"--no-probe", "all"});
+  words.insert(words.end(), flags.begin(), flags.end());
   const UniqueFd log(::open(kLog, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
   ASSERT_TRUE(log);
   pid_ = ::fork();

@@ -31,9 +31,10 @@ class GuestAgent {
 
   // To load the probes takes an emulated guest seconds, each time that an agent is started.
   enum class With { kProbes, kNoProbes };
-  void start(With with);  // waits until it answers
-  void kill();            // SIGKILL
-  void stop();            // SIGTERM; it ends well
+  // With these flags more; waits until it answers.
+  void start(With with, const std::vector<std::string>& flags = {});
+  void kill();  // SIGKILL
+  void stop();  // SIGTERM; it ends well
   bool started() const { return pid_ != 0; }
 
   // One request, to its end; `where`: kSocket or kListen.
