@@ -85,7 +85,7 @@ inline Commands plimsoll(const Programs& at, const fs::path& folder, const std::
 }
 inline Commands plimsoll_shipped(const Programs& at, const fs::path& folder, std::size_t) {
   std::string policy = text_of(at.source / "policies/library/guard-the-host.yaml");
-  replace(policy, "labels: {tier: batch}", "runtimes: [docker]");
+  replace(policy, "names: [\"*\"]", "runtimes: [docker]");
   return plimsoll(at, folder, policy);
 }
 inline Commands plimsoll_fastest(const Programs& at, const fs::path& folder, std::size_t) {
@@ -129,25 +129,25 @@ inline Commands oomd_fastest(const Programs& at, const fs::path& folder, std::si
 }
 
 // It needs a system bus of D-Bus, and systemd as PID 1 to name the cgroups: here another does.
-inline Commands systemd_oomd(const Programs& at, const fs::path& folder, const char* limit,
-                             const std::string& duration) {
+inline Commands systemd_oomd(const Programs& at, const char* limit, const std::string& duration) {
   fs::create_directories("/run/dbus");
   fs::remove("/run/dbus/pid");
   fs::remove("/run/systemd/io.system.ManagedOOM");
-  put("/etc/dbus-1/system.d/org.freedesktop.oom1.conf",
-      text_of(at.peers / "systemd-oomd/usr/share/dbus-1/system.d/org.freedesktop.oom1.conf"));
+  fs::create_directories("/run/systemd/oom");
+  std::string bus = text_of(at.peers / "systemd-oomd/usr/share/dbus-1/system.d/org.freedesktop.oom1.conf");
+  replace(bus, "\"systemd-oom\"", "\"root\"");  // there is no such user here
+  put("/etc/dbus-1/system.d/org.freedesktop.oom1.conf", bus);
   put("/run/systemd/oomd.conf.d/10-bench.conf", "[OOM]\nDefaultMemoryPressureDurationSec=" + duration + "\n");
-  put(folder / "log/.keep", "");
   return {
       {"/usr/bin/dbus-daemon", "--system", "--nofork", "--nopidfile"},
       {at.source / "tests/bench/peers/managed_oom", "/run/systemd/io.system.ManagedOOM", "/docker", limit},
       {at.peers / "systemd-oomd/lib/systemd/systemd-oomd"}};
 }
-inline Commands systemd_oomd_default(const Programs& at, const fs::path& folder, std::size_t) {
-  return systemd_oomd(at, folder, "", "20s");  // what Debian's package sets
+inline Commands systemd_oomd_default(const Programs& at, const fs::path&, std::size_t) {
+  return systemd_oomd(at, "", "20s");  // what Debian's package sets
 }
-inline Commands systemd_oomd_fastest(const Programs& at, const fs::path& folder, std::size_t) {
-  return systemd_oomd(at, folder, "5", "1s");
+inline Commands systemd_oomd_fastest(const Programs& at, const fs::path&, std::size_t) {
+  return systemd_oomd(at, "5", "1s");
 }
 inline Commands nobody(const Programs&, const fs::path&, std::size_t) { return {}; }
 
