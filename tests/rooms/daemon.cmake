@@ -2,7 +2,7 @@ find_package(nlohmann_json REQUIRED)
 plimsoll_unit_test(daemon THREADS LINK plimsoll_daemon nlohmann_json::nlohmann_json)
 
 # Run in the guest only: tests/vm/vm tests/vm/run-suite PRESET vm_agent.
-add_executable(vm_agent vm/agent_test.cpp vm/agent_rules_test.cpp vm/agent_sizing_test.cpp vm/agent_probes_test.cpp vm/agent_oom_test.cpp
+add_executable(vm_agent vm/agent_test.cpp vm/agent_rules_test.cpp vm/agent_actions_test.cpp vm/agent_sizing_test.cpp vm/agent_probes_test.cpp vm/agent_oom_test.cpp
   vm/guest_agent.cpp)
 target_link_libraries(vm_agent PRIVATE plimsoll_api nlohmann_json::nlohmann_json GTest::gmock GTest::gtest GTest::gtest_main)
 target_compile_definitions(vm_agent PRIVATE PLIMSOLL_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
