@@ -292,7 +292,7 @@ void Loop::reload() {
 
 void Loop::turn(std::shared_ptr<const model::Snapshot> snapshot, std::span<const model::Event> happened) {
   limit_turns_.turned();
-  memory_looks_.turned(parts_.clock.boot(), snapshot->host.memory_available);
+  memory_looks_.turned(snapshot->host.taken, snapshot->host.memory_available);
   if (decide(snapshot, happened)) snapshot = parts_.watcher.snapshot();
   publish(std::move(snapshot));
 }

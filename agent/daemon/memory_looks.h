@@ -24,10 +24,10 @@ class MemoryLooks {
   // Whether somebody asks for it: policies of the host that read its memory.
   void wanted(bool yes) { wanted_ = yes; }
 
-  // The loop turns with a sample of the host, which an event may find a little old: it puts off no look.
-  void turned(BootTime now, Bytes available) {
+  // The loop turns with what was read then: an event turns it with what an earlier look or tick has read.
+  void turned(BootTime read, Bytes available) {
     told_ = available;
-    if (!next_ || now >= *next_) plan(now, available);
+    plan(read, available);
   }
   // `available` was read just now: whether the loop is to turn for it.
   bool looked(BootTime now, Bytes available) {

@@ -73,6 +73,7 @@ struct Guard {
   // memory is left where a hog is over it.
   std::vector<std::vector<std::string>> (*commands)(const Programs& at, const fs::path& folder,
                                                     std::size_t line);
+  int line = 10;        // percent of the host's memory: with less available than that it is to act
   Nanoseconds rest{0};  // what it takes after one kill before it may end the next
 };
 
@@ -152,12 +153,12 @@ inline Commands systemd_oomd_fastest(const Programs& at, const fs::path&, std::s
 inline Commands nobody(const Programs&, const fs::path&, std::size_t) { return {}; }
 
 inline const std::array kGuards = {
-    Guard{"plimsoll", "as shipped", plimsoll_shipped, 16s},
-    Guard{"plimsoll", "fastest", plimsoll_fastest, 2s},
+    Guard{"plimsoll", "as shipped", plimsoll_shipped, 5, 16s},
+    Guard{"plimsoll", "fastest", plimsoll_fastest, 10, 2s},
     Guard{"earlyoom", "default", earlyoom_default},
     Guard{"earlyoom", "fastest", earlyoom_fastest},
     Guard{"oomd", "default", oomd_default},
-    Guard{"oomd", "fastest", oomd_fastest, 2s},
+    Guard{"oomd", "fastest", oomd_fastest, 10, 2s},
     Guard{"systemd-oomd", "default", systemd_oomd_default},
     Guard{"systemd-oomd", "fastest", systemd_oomd_fastest},
     Guard{"kernel", "alone", nobody},

@@ -20,8 +20,8 @@ TEST(MemoryLooks, TheLessIsLeftTheSoonerItLooks) {
   EXPECT_EQ(looks.deadline(), BootTime{100s + 250ms});
   looks.looked(now, mib(10));
   EXPECT_EQ(looks.deadline(), BootTime{100s + MemoryLooks::kShortest});
-  looks.turned(now, mib(1536));
-  EXPECT_EQ(looks.deadline(), BootTime{100s + MemoryLooks::kShortest}) << "an older sample puts off no look";
+  looks.turned(now, mib(10));
+  EXPECT_TRUE(looks.due(BootTime{101s})) << "an event that turns the loop with it puts off no look";
 }
 
 TEST(MemoryLooks, TheLoopTurnsOnlyWhereMuchIsGone) {
