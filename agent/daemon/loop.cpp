@@ -60,6 +60,8 @@ Result<std::unique_ptr<Loop>> Loop::open(Parts parts) {
   return loop;
 }
 
+Loop::~Loop() { parts_.executor.wake_with({}); }
+
 Result<> Loop::prepare() {
   epoll_ = UniqueFd(::epoll_create1(EPOLL_CLOEXEC));
   timer_ = UniqueFd(::timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK));

@@ -55,6 +55,7 @@ class Loop {
 
   // Takes up what an earlier agent of this boot left in the audit log's state, and makes the first turn.
   static Result<std::unique_ptr<Loop>> open(Parts parts);
+  ~Loop();
 
   // Until stop() was called, or `signals` (a signalfd) says SIGTERM or SIGINT; SIGHUP loads the policies
   // anew.
