@@ -8,6 +8,13 @@ target_link_libraries(vm_agent PRIVATE plimsoll_api nlohmann_json::nlohmann_json
 target_compile_definitions(vm_agent PRIVATE PLIMSOLL_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
 add_dependencies(vm_agent plimsoll plimsoll-runtime)
 
+# The policies of the library, each beside the trouble it is for.
+file(GLOB scenarios CONFIGURE_DEPENDS vm/scenario_*_test.cpp)
+add_executable(vm_scenario ${scenarios} vm/guest_agent.cpp)
+target_link_libraries(vm_scenario PRIVATE plimsoll_api nlohmann_json::nlohmann_json GTest::gtest GTest::gtest_main)
+target_compile_definitions(vm_scenario PRIVATE PLIMSOLL_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+add_dependencies(vm_scenario plimsoll plimsoll-runtime)
+
 plimsoll_bench(agent plimsoll_daemon)
 target_compile_definitions(bench_agent PRIVATE PLIMSOLL_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
   PLIMSOLL_FIXTURES="${CMAKE_CURRENT_SOURCE_DIR}/unit/fixtures")
@@ -15,6 +22,10 @@ add_dependencies(bench_agent plimsoll-runtime)
 
 plimsoll_bench(reaction plimsoll_daemon nlohmann_json::nlohmann_json)
 add_dependencies(bench_reaction plimsoll-runtime)
+
+plimsoll_bench(peers plimsoll_base)
+target_compile_definitions(bench_peers PRIVATE PLIMSOLL_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+add_dependencies(bench_peers plimsoll)
 
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
