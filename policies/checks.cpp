@@ -177,6 +177,32 @@ void check_sets(const Policy& policy, const HostCpus* host, Diagnostics& out) {
   }
 }
 
+namespace {
+
+// The fields that its rules write, and the resources that it sizes, with where each stands.
+std::map<std::string, Place> written_by(const Policy& policy) {
+  std::map<std::string, Place> out;
+  for (const Rule& rule : policy.rules) {
+    for (const Step& step : rule.then) {
+      if (const auto* set = std::get_if<SetStep>(&step))
+        out.emplace("rules that set " + std::string(fields()[set->field].name), set->place);
+    }
+  }
+  if (policy.size_cpu) out.emplace("autosize.cpu", policy.size_cpu->place);
+  if (policy.size_memory) out.emplace("autosize.memory", policy.size_memory->place);
+  return out;
+}
+
+void tie(const Policy& a, const Policy& b, const std::string& both, Place place,
+         std::vector<Diagnostic>& out) {
+  out.push_back({b.file, place,
+                 "policies '" + a.name + "' and '" + b.name + "' have the same priority and both " + both +
+                     "; '" + std::min(a.name, b.name) + "' wins where both select a container",
+                 true});
+}
+
+}  // namespace
+
 void warn_of_ties(const std::vector<Policy>& policies, std::vector<Diagnostic>& out) {
   for (std::size_t i = 0; i < policies.size(); ++i) {
     for (std::size_t j = i + 1; j < policies.size(); ++j) {
@@ -188,11 +214,11 @@ void warn_of_ties(const std::vector<Policy>& policies, std::vector<Diagnostic>& 
           return other.field == limit.field && other.device == limit.device;
         });
         if (twin == b.limits.end() || twin->text == limit.text) continue;
-        out.push_back({b.file, twin->place,
-                       "policies '" + a.name + "' and '" + b.name + "' have the same priority and both set " +
-                           std::string(fields()[limit.field].name) + "; '" + std::min(a.name, b.name) +
-                           "' wins where both select a container",
-                       true});
+        tie(a, b, "set " + std::string(fields()[limit.field].name), twin->place, out);
+      }
+      const auto of_a = written_by(a);
+      for (const auto& [what, place] : written_by(b)) {
+        if (of_a.contains(what)) tie(a, b, "have " + what, place, out);
       }
     }
   }

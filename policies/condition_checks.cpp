@@ -25,9 +25,13 @@ std::string reach(const std::vector<SignalId>& read) {
   if (read.size() != 1) return "";
   const SignalInfo& signal = signals()[read[0]];
   const Interval range = range_of(signal);
-  std::string out = ": " + std::string(signal.name) + " is never below " + format_quantity(0, signal.unit);
-  if (std::isfinite(range.high)) out += " or above " + format_quantity(range.high, signal.unit);
-  return std::isfinite(range.low) ? out : "";
+  if (!std::isfinite(range.low)) return "";
+  std::string out =
+      ": " + std::string(signal.name) + " is never below " + format_quantity(range.low, signal.unit);
+  if (std::isfinite(range.high))
+    out +=
+        (range.high_open ? ", and always below " : " or above ") + format_quantity(range.high, signal.unit);
+  return out;
 }
 
 // Whether a comparison alone told all there is to tell.

@@ -1,5 +1,6 @@
 #include "policies/document.h"
 
+#include <algorithm>
 #include <set>
 
 #include "policies/grammar.h"
@@ -21,6 +22,17 @@ const Expression* expression_of(const Step& step) {
   if (const auto* less = std::get_if<ReclaimStep>(&step)) return &less->amount;
   const auto* set = std::get_if<SetStep>(&step);
   return set != nullptr && set->value ? &*set->value : nullptr;
+}
+
+bool guards_memory(const PolicySet& set) {
+  const auto reads = [](const Rule& rule) {
+    return std::ranges::any_of(rule.when.signals(), [](SignalId id) {
+      return signals()[id].name == "host.memory.available" || signals()[id].name == "host.memory.free";
+    });
+  };
+  return std::ranges::any_of(set.policies, [&](const Policy& policy) {
+    return policy.host && policy.mode != Mode::kOff && std::ranges::any_of(policy.rules, reads);
+  });
 }
 
 std::vector<std::string> devices_of(const PolicySet& set) {

@@ -160,6 +160,9 @@ std::vector<std::string> targets_of(const Rule& rule);
 // The disks that its limits name, each once.
 std::vector<std::string> devices_of(const PolicySet& set);
 
+// Whether a HostPolicy that is not off looks at how much memory the host has left.
+bool guards_memory(const PolicySet& set);
+
 struct LoadOutcome {
   std::shared_ptr<const PolicySet> set;  // null where there is an error
   std::vector<Diagnostic> diagnostics;   // errors and warnings, by file and place

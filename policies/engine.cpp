@@ -19,6 +19,11 @@ void want_windows(const Expression& expression, History::Wanted& container, Hist
 
 }  // namespace
 
+Engine::Engine(EngineOptions options) : options_(std::move(options)), wishes_(std::make_unique<Wishes>()) {}
+Engine::~Engine() = default;
+Engine::Engine(Engine&&) noexcept = default;
+Engine& Engine::operator=(Engine&&) noexcept = default;
+
 void Engine::use(std::shared_ptr<const PolicySet> set) {
   set_ = std::move(set);
   ++generation_;
@@ -49,7 +54,8 @@ void Engine::use(std::shared_ptr<const PolicySet> set) {
 
 bool Engine::untouchable(const std::string& cgroup) const {
   return std::ranges::any_of(options_.untouchable, [&](const std::string& path) {
-    return cgroup == path || (path != "/" && cgroup.starts_with(path + "/"));
+    if (!cgroup.starts_with(path)) return false;
+    return cgroup.size() == path.size() || (path != "/" && cgroup[path.size()] == '/');
   });
 }
 
@@ -97,7 +103,7 @@ void Engine::evaluate_host(const model::Snapshot& snapshot) {
   Turn turn{host_, kHost, nullptr, snapshot, snapshot.host.taken, view, {}};
   for (const Policy& policy : set_->policies) {
     if (!policy.host || policy.mode == Mode::kOff) continue;
-    for (const Rule& rule : policy.rules) run_rule(turn, policy, rule);
+    for (const Rule& rule : policy.rules) run_rule(turn, policy, rule, run_of(host_, policy, rule));
   }
 }
 
@@ -126,6 +132,10 @@ void Engine::select(Tracked& tracked, const std::shared_ptr<const model::Contain
   for (auto& [rule, end] : tracked.freezes) {
     if (!tracked.rules.contains(rule)) end = BootTime{};
   }
+  tracked.runs.clear();
+  for (const Policy* policy : tracked.selected) {
+    for (const Rule& rule : policy->rules) tracked.runs.push_back(&run_of(tracked, *policy, rule));
+  }
 }
 
 void Engine::evaluate_container(const model::ContainerSample& one, const model::Snapshot& snapshot) {
@@ -150,8 +160,9 @@ void Engine::evaluate_container(const model::ContainerSample& one, const model::
   if (fresh) tracked.history.keep(windows_, inputs);
   const View view(inputs, tracked.history, host_.history);
   Turn turn{tracked, one.ref, &one.sample, snapshot, one.sample.taken, view, {}};
+  auto run = tracked.runs.begin();
   for (const Policy* policy : tracked.selected) {
-    for (const Rule& rule : policy->rules) run_rule(turn, *policy, rule);
+    for (const Rule& rule : policy->rules) run_rule(turn, *policy, rule, **run++);
   }
   thaw_when_due(turn);
   if (tracked.sized_cpu || tracked.sized_memory) size(turn, one);

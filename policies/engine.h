@@ -46,7 +46,10 @@ struct EngineOptions {
 
 class Engine {
  public:
-  explicit Engine(EngineOptions options) : options_(std::move(options)) {}
+  explicit Engine(EngineOptions options);
+  ~Engine();
+  Engine(Engine&&) noexcept;
+  Engine& operator=(Engine&&) noexcept;
 
   // From the next evaluation on. State of rules whose text is unchanged is kept; overlays of others are taken
   // back.
@@ -127,21 +130,24 @@ class Engine {
     bool audit = false;
   };
   struct RuleRun {
-    std::string fingerprint;
-    std::vector<HoldTimer> when_timers, until_timers;
+    // What each evaluation touches stands together.
+    std::vector<HoldTimer> when_timers;
     Truth truth = Truth::kUnknown;
+    bool active = false;  // fired, and not yet put back
+    bool was_true = false;
+    bool told_freeze = false;  // audited and without an end of its own: its thaw is to be told as well
+    unsigned given_up = 0;     // firings in a row of which a step was given up
+    std::optional<BootTime> cooldown_ends;
+    std::map<FieldId, std::string> overlay;
+
     Reading why;
-    bool active = false;                  // fired, and not yet put back
+    std::vector<HoldTimer> until_timers;
     std::size_t step = 0;                 // the next of `then`
     std::optional<BootTime> waits_since;  // a `wait` step is going on
     std::optional<BootTime> resumes;      // a `freeze` is going on, and steps follow it
-    std::optional<BootTime> cooldown_ends;
-    bool was_true = false;
     std::optional<BootTime> fired;
-    bool told_freeze = false;  // audited and without an end of its own: its thaw is to be told as well
-    BootTime breach;           // of the last step taken, with the values that were seen
+    BootTime breach;  // of the last step taken, with the values that were seen
     std::vector<std::pair<std::string, std::string>> seen;
-    std::map<FieldId, std::string> overlay;
     std::optional<Told> told;
     // Of steps that were decided and did not do, by their place in the ladder.
     struct Tried {
@@ -150,7 +156,7 @@ class Engine {
       bool put_off = false;          // by a safety rule that says itself when: no failure
     };
     std::map<std::size_t, Tried> tries;
-    unsigned given_up = 0;  // firings in a row of which a step was given up
+    std::string fingerprint;
   };
   struct Held {
     std::string original;  // before the first write
@@ -210,6 +216,7 @@ class Engine {
     History history;
     // What selects it, lowest priority first; found anew when its ref or the set is another one.
     std::vector<const Policy*> selected;
+    std::vector<RuleRun*> runs;  // of their rules, in order: entries of `rules`
     std::shared_ptr<const PolicySet> selected_from;
     SizedBy sized_cpu, sized_memory;
     std::vector<SizeWish> size_wishes;  // limits that enforcing autosize has come to
@@ -246,7 +253,7 @@ class Engine {
       return size != nullptr ? kAutosize : rule != nullptr ? std::string_view(rule->name) : "limits";
     }
   };
-  using Wishes = std::map<FieldKey, Wanted>;
+  class Wishes;  // one Wanted a field
 
   // Every limit and overlay of the policies that select the container, lowest priority first:
   // visit(const Wish&).
@@ -256,7 +263,8 @@ class Engine {
   bool untouchable(const std::string& cgroup) const;
   void evaluate_container(const model::ContainerSample& one, const model::Snapshot& snapshot);
   void evaluate_host(const model::Snapshot& snapshot);
-  void run_rule(Turn& turn, const Policy& policy, const Rule& rule);
+  void run_rule(Turn& turn, const Policy& policy, const Rule& rule, RuleRun& run);
+  static RuleRun& run_of(Tracked& tracked, const Policy& policy, const Rule& rule);
   void run_steps(Turn& turn, const Policy& policy, const Rule& rule, RuleRun& run);
   bool take_step(Turn& turn, const Policy& policy, const Rule& rule, RuleRun& run, const Step& step);
   void set_step(Turn& turn, const Policy& policy, const Rule& rule, RuleRun& run, const SetStep& step);
@@ -300,7 +308,7 @@ class Engine {
   void reclaim(Turn& turn, const SizedBy& by, double amount,
                std::vector<std::pair<std::string, std::string>> seen);
   static void wish(Turn& turn, const SizedBy& by, FieldId field, const Sizer::Resource& resource);
-  Wishes merge(Turn& turn) const;
+  const Wishes& merge(Turn& turn);
   void compare(Turn& turn, const Wishes& wanted);
   void hold(Turn& turn, const FieldKey& key, const Wishes& wanted);
   bool give_back(Turn& turn, const FieldKey& key, Held& held);
@@ -342,6 +350,7 @@ class Engine {
   std::uint64_t sequence_ = 0, generation_ = 0;
   std::optional<BootTime> due_;
   std::vector<model::Decision> out_;
+  std::unique_ptr<Wishes> wishes_;  // kept for its memory
 };
 
 }  // namespace plimsoll::policies

@@ -19,15 +19,16 @@ constexpr Nanoseconds kDisputeForgotten = 10min;
 using model::Cause;
 using model::Decision;
 
-Engine::Wishes Engine::merge(Turn& turn) const {
-  Wishes wanted;
+const Engine::Wishes& Engine::merge(Turn& turn) {
+  Wishes& wanted = *wishes_;
+  wanted.clear();
   // Lowest priority first: the last word counts.
   each_wish(turn.tracked, [&](const Wish& wish) {
     const auto& [policy, rule, run, size, field, value] = wish;
     const bool audit = policy.mode == Mode::kAudit;
     // An audited wish must not push an enforced one aside.
-    const auto found = wanted.find(field);
-    if (audit && found != wanted.end() && !found->second.audit) return;
+    const Wanted* found = wanted.find(field);
+    if (audit && found != nullptr && !found->audit) return;
     const bool released = rule == nullptr && turn.released.contains(field);
     const bool force = rule != nullptr && std::ranges::any_of(rule->then, [](const Step& step) {
                          const auto* set = std::get_if<SetStep>(&step);
@@ -37,7 +38,7 @@ Engine::Wishes Engine::merge(Turn& turn) const {
                         : released        ? Cause::kUntil
                         : size != nullptr ? Cause::kAutosize
                                           : Cause::kLimit;
-    wanted[field] = {value, policy.name, wish.by(), policy.drift, audit, force, cause, run, size};
+    wanted.put(field, {value, policy.name, wish.by(), policy.drift, audit, force, cause, run, size});
   });
   return wanted;
 }
@@ -48,9 +49,9 @@ void Engine::compare(Turn& turn, const Wishes& wanted) {
     return idle && fields()[key.id].name == "cpu.weight";
   };
   for (auto entry = turn.tracked.fields.begin(); entry != turn.tracked.fields.end();) {
-    const auto want = wanted.find(entry->first);
+    const Wanted* want = wanted.find(entry->first);
     // A policy that went from enforce to audit lets go of what it held.
-    if (want != wanted.end() && (!want->second.audit || entry->second.audit)) {
+    if (want != nullptr && (!want->audit || entry->second.audit)) {
       ++entry;
       continue;
     }
@@ -59,10 +60,10 @@ void Engine::compare(Turn& turn, const Wishes& wanted) {
   }
   // The kernel refuses a quota below the burst: a burst that shrinks goes first.
   static const FieldId kBurst = *find_field("cpu.burst");
-  const auto burst = wanted.find(kBurst);
+  const Wanted* burst = wanted.find(kBurst);
   const auto saved = field_now(kBurst, turn.sample->limits);
-  if (burst != wanted.end() && saved &&
-      number_of(fields()[kBurst], burst->second.value) < number_of(fields()[kBurst], *saved)) {
+  if (burst != nullptr && saved &&
+      number_of(fields()[kBurst], burst->value) < number_of(fields()[kBurst], *saved)) {
     hold(turn, kBurst, wanted);
   }
   for (const auto& [field, want] : wanted) {
@@ -74,8 +75,8 @@ void Engine::compare(Turn& turn, const Wishes& wanted) {
 // An idle cgroup has no weight: the kernel shows 0 and refuses to set it.
 bool Engine::stays_idle(const Turn& turn, const Wishes& wanted) {
   static const FieldId kIdle = *find_field("cpu.idle");
-  const auto want = wanted.find(kIdle);
-  if (want != wanted.end() && !want->second.audit) return want->second.value == "1";
+  const Wanted* want = wanted.find(kIdle);
+  if (want != nullptr && !want->audit) return want->value == "1";
   const auto held = turn.tracked.fields.find(kIdle);
   if (held != turn.tracked.fields.end() && !held->second.audit) return held->second.original == "1";
   return turn.sample->limits.cpu_idle.value_or(false);
@@ -90,7 +91,7 @@ std::optional<std::string> Engine::shown(const Turn& turn, const FieldKey& key) 
 
 std::string Engine::refusal_of(const Turn& turn, const FieldKey& key, const Wishes& wanted) const {
   const FieldInfo& field = fields()[key.id];
-  const Wanted& want = wanted.at(key);
+  const Wanted& want = *wanted.find(key);
   if (field.per_device) {
     const auto disk = disks_.find(key.device);
     if (disk != disks_.end() && disk->second.number.empty()) return disk->second.problem;
@@ -101,9 +102,9 @@ std::string Engine::refusal_of(const Turn& turn, const FieldKey& key, const Wish
   }
   if (field.name == "cpu.burst") {
     static const FieldId kMax = *find_field("cpu.max");
-    const auto max = wanted.find(kMax);
-    const auto quota = quota_of(max != wanted.end() ? max->second.value
-                                                    : field_now(kMax, turn.sample->limits).value_or("max"));
+    const Wanted* max = wanted.find(kMax);
+    const auto quota =
+        quota_of(max != nullptr ? max->value : field_now(kMax, turn.sample->limits).value_or("max"));
     if (quota && number_of(field, want.value) > quota) {
       return "cpu.burst is more than the quota of cpu.max in one period, " +
              format_quantity(*quota, Unit::kSeconds);
@@ -118,7 +119,7 @@ std::string Engine::refusal_of(const Turn& turn, const FieldKey& key, const Wish
 }
 
 void Engine::hold(Turn& turn, const FieldKey& key, const Wishes& wanted) {
-  const Wanted& want = wanted.at(key);
+  const Wanted& want = *wanted.find(key);
   const auto now = shown(turn, key);
   auto [entry, fresh] = turn.tracked.fields.try_emplace(key);
   Held& held = entry->second;

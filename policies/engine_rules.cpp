@@ -10,13 +10,16 @@ using namespace std::chrono_literals;
 using model::Cause;
 using model::Decision;
 
-void Engine::run_rule(Turn& turn, const Policy& policy, const Rule& rule) {
-  auto known = turn.tracked.rules.find(RuleName(policy, rule));
-  if (known == turn.tracked.rules.end()) {
-    known = turn.tracked.rules.emplace(RuleKey{policy.name, rule.name}, RuleRun{}).first;
+Engine::RuleRun& Engine::run_of(Tracked& tracked, const Policy& policy, const Rule& rule) {
+  auto known = tracked.rules.find(RuleName(policy, rule));
+  if (known == tracked.rules.end()) {
+    known = tracked.rules.emplace(RuleKey{policy.name, rule.name}, RuleRun{}).first;
   }
-  RuleRun& run = known->second;
-  if (run.fingerprint.empty()) run.fingerprint = state_key(policy, rule);
+  if (known->second.fingerprint.empty()) known->second.fingerprint = state_key(policy, rule);
+  return known->second;
+}
+
+void Engine::run_rule(Turn& turn, const Policy& policy, const Rule& rule, RuleRun& run) {
   run.why = {};
   run.truth = rule.when.test(turn.view, turn.now, run.when_timers, &run.why);
   const bool is_true = run.truth == Truth::kTrue;

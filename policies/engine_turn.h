@@ -36,8 +36,39 @@ struct Engine::Turn {
   std::set<FieldKey> released;  // by an `until` in this turn
 };
 
+// In the order of the fields, as the kernel wants some written before others. Few: a search is a walk.
+class Engine::Wishes {
+ public:
+  struct Entry {
+    FieldKey field;
+    Wanted want;
+  };
+  void clear() { entries_.clear(); }
+  const Wanted* find(const FieldKey& field) const {
+    const auto at = place(field);
+    return at != entries_.end() && at->field == field ? &at->want : nullptr;
+  }
+  void put(const FieldKey& field, const Wanted& want) {
+    const auto at = place(field);
+    if (at != entries_.end() && at->field == field) {
+      entries_[static_cast<std::size_t>(at - entries_.begin())].want = want;
+    } else {
+      entries_.insert(at, {field, want});
+    }
+  }
+  auto begin() const { return entries_.begin(); }
+  auto end() const { return entries_.end(); }
+
+ private:
+  std::vector<Entry>::const_iterator place(const FieldKey& field) const {
+    return std::ranges::lower_bound(entries_, field, {}, &Entry::field);
+  }
+  std::vector<Entry> entries_;
+};
+
 template <typename Visit>
 void Engine::each_wish(const Tracked& tracked, Visit visit) const {
+  auto run = tracked.runs.begin();
   for (const Policy* policy : tracked.selected) {
     for (const SizeWish& size : tracked.size_wishes) {
       if (size.policy == policy) visit(Wish{*policy, nullptr, nullptr, &size, size.field, size.value});
@@ -49,10 +80,9 @@ void Engine::each_wish(const Tracked& tracked, Visit visit) const {
                  FieldKey(limit.field, known ? disk->second.number : limit.device), limit.text});
     }
     for (const Rule& rule : policy->rules) {
-      const auto run = tracked.rules.find(RuleName(*policy, rule));
-      if (run == tracked.rules.end()) continue;
-      for (const auto& [field, value] : run->second.overlay)
-        visit(Wish{*policy, &rule, &run->second, nullptr, FieldKey(field), value});
+      const RuleRun& ran = **run++;
+      for (const auto& [field, value] : ran.overlay)
+        visit(Wish{*policy, &rule, &ran, nullptr, FieldKey(field), value});
     }
   }
 }

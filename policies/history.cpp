@@ -14,7 +14,7 @@ constexpr int kMostPoints = 4096;
 // A window counts as seen when its oldest point is this near to its beginning.
 constexpr double kCovered = 0.9;
 
-double percentile(std::vector<double> values, double share) {
+double percentile(std::vector<double>& values, double share) {
   const auto rank = static_cast<std::size_t>(std::ceil(share * static_cast<double>(values.size())));
   const auto at = values.begin() + static_cast<std::ptrdiff_t>(rank == 0 ? 0 : rank - 1);
   std::ranges::nth_element(values, at);
@@ -57,8 +57,10 @@ Reading History::window(Function function, SignalId signal, Nanoseconds length) 
   if (static_cast<double>(span.count()) < kCovered * static_cast<double>(length.count())) {
     return {0, Unknown::kShortHistory, signal};
   }
-  std::vector<double> values;
-  for (const Point& point : points) values.push_back(point.value);
+  // Kept, as this runs for each condition at each tick.
+  static thread_local std::vector<double> values;
+  values.clear();
+  for (std::size_t i = 0; i < points.size(); ++i) values.push_back(points[i].value);
   switch (function) {
     case Function::kAverage:
       return {std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size())};
@@ -70,11 +72,11 @@ Reading History::window(Function function, SignalId signal, Nanoseconds length) 
       return {(values.back() - values.front()) /
               std::chrono::duration<double>(points.back().at - points.front().at).count()};
     case Function::kP50:
-      return {percentile(std::move(values), 0.50)};
+      return {percentile(values, 0.50)};
     case Function::kP95:
-      return {percentile(std::move(values), 0.95)};
+      return {percentile(values, 0.95)};
     case Function::kP99:
-      return {percentile(std::move(values), 0.99)};
+      return {percentile(values, 0.99)};
   }
   return {0, Unknown::kNotThere, signal};
 }

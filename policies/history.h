@@ -2,12 +2,12 @@
 // windows some rule asks for. Bounded by the longest window asked.
 #pragma once
 
-#include <deque>
 #include <map>
 #include <optional>
 #include <vector>
 
 #include "policies/expression.h"
+#include "policies/ring.h"
 #include "policies/signal.h"
 
 namespace plimsoll::policies {
@@ -31,11 +31,11 @@ class History {
  private:
   struct Point {
     BootTime at;
-    double value;
+    double value = 0;
   };
   std::optional<Counters> now_;
-  std::deque<Counters> ends_;  // possible earlier ends, oldest first
-  std::map<SignalId, std::deque<Point>> points_;
+  Ring<Counters> ends_;  // possible earlier ends, oldest first
+  std::map<SignalId, Ring<Point>> points_;
 };
 
 }  // namespace plimsoll::policies

@@ -116,6 +116,15 @@ Reading age(In in) {
   const auto since = in.ref->started ? in.ref->started : in.ref->created;
   return since ? known(std::chrono::duration<double>(in.wall - *since).count()) : unknown(Unknown::kNotThere);
 }
+// UTC: pure of the moment, so that a replay decides what was decided then, and no hour comes twice a year.
+Reading time_of_day(In in) {
+  const auto midnight = std::chrono::floor<std::chrono::days>(in.wall);
+  return known(to_seconds(in.wall - midnight));
+}
+Reading weekday(In in) {
+  const std::chrono::weekday day(std::chrono::floor<std::chrono::days>(in.wall));
+  return known(day.iso_encoding());
+}
 Reading cpu_max(In in) {
   if (!in.sample->limits.cpu_max) return unknown(Unknown::kNoFile);
   const auto cores = in.sample->limits.cpu_max->cores();
@@ -265,6 +274,10 @@ const std::array kSignals = {
     PRESSURE("host.", "cpu", host_pressure, cpu),
     PRESSURE("host.", "memory", host_pressure, memory),
     PRESSURE("host.", "io", host_pressure, io),
+    SignalInfo{"host.time.utc", Unit::kSeconds, "the clock", "time of day in UTC: since midnight", true,
+               time_of_day},
+    SignalInfo{"host.time.weekday", Unit::kCount, "the clock",
+               "day of the week in UTC: Monday is 1, Sunday 7", true, weekday},
 };
 #undef PRESSURE
 

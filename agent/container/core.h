@@ -130,6 +130,7 @@ class Containers::Core {
   Result<bool> stop_item(const ItemPtr& item, std::optional<std::chrono::seconds> timeout, int signal);
   Result<> drop_shim(const ItemPtr& item);  // one that never ran
   Result<> remove_item(const ItemPtr& item);
+  Result<> may_be_removed(const Item& item, const std::string& name, bool force) const;
   bool wait_stopped(const ItemPtr& item, std::optional<std::chrono::nanoseconds> ceiling);
   Result<> watch(const ItemPtr& item);
 

@@ -325,7 +325,16 @@ Result<bool> Containers::Core::stop_busy(const ItemPtr& item, std::optional<std:
 Result<bool> Containers::Core::stop(const std::string& name, std::optional<std::chrono::seconds> timeout,
                                     const std::string& signal) {
   PLIMSOLL_ASSIGN(const ItemPtr item, find(name));
-  const std::lock_guard busy(item->busy);
+  std::unique_lock busy(item->busy, std::try_to_lock);
+  if (!busy) {
+    // Somebody else waits for its end, maybe for longer than is meant here.
+    auto patience = timeout.value_or(kStopDefault);
+    if (patience >= std::chrono::seconds(0)) {
+      if (!wait_stopped(item, patience) && !interrupted_)
+        (void)ask_shim(shim_dir(item->state.id), shim::FrameKind::kKillAll, "");
+    }
+    busy.lock();
+  }
   return stop_busy(item, timeout, signal);
 }
 
@@ -362,20 +371,26 @@ Result<> Containers::Core::restart(const std::string& name, std::optional<std::c
   return {};
 }
 
+Result<> Containers::Core::may_be_removed(const Item& item, const std::string& name, bool force) const {
+  const std::lock_guard lock(mutex_);
+  if (!items_.contains(item.state.id)) return fail("No such container: " + name, ErrorKind::kNotFound);
+  const Status status = item.state.status;
+  if (force || (status != Status::kRunning && status != Status::kRestarting)) return {};
+  return fail("cannot remove container \"/" + item.state.config.name +
+                  "\": container is running: stop the container before removing or force remove",
+              ErrorKind::kConflict);
+}
+
 Result<> Containers::Core::remove(const std::string& name, bool force) {
   PLIMSOLL_ASSIGN(const ItemPtr item, find(name));
-  const std::lock_guard busy(item->busy);
-  bool running = false;
-  {
-    const std::lock_guard lock(mutex_);
-    if (!items_.contains(item->state.id)) return fail("No such container: " + name, ErrorKind::kNotFound);
-    running = item->state.status == Status::kRunning;
-    if ((running || item->state.status == Status::kRestarting) && !force) {
-      return fail("cannot remove container \"/" + item->state.config.name +
-                      "\": container is running: stop the container before removing or force remove",
-                  ErrorKind::kConflict);
-    }
+  PLIMSOLL_TRY(may_be_removed(*item, name, force));
+  std::unique_lock busy(item->busy, std::try_to_lock);
+  if (!busy) {
+    // Somebody may be waiting for its end, for however long.
+    if (force) (void)ask_shim(shim_dir(item->state.id), shim::FrameKind::kKillAll, "");
+    busy.lock();
   }
+  PLIMSOLL_TRY(may_be_removed(*item, name, force));
   PLIMSOLL_TRY(stop_item(item, std::chrono::seconds(0), SIGKILL));
   return remove_item(item);
 }

@@ -60,6 +60,8 @@ Result<std::unique_ptr<Loop>> Loop::open(Parts parts) {
   return loop;
 }
 
+Loop::~Loop() { parts_.executor.wake_with({}); }
+
 Result<> Loop::prepare() {
   epoll_ = UniqueFd(::epoll_create1(EPOLL_CLOEXEC));
   timer_ = UniqueFd(::timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK));
@@ -157,6 +159,7 @@ void Loop::arm_timer() {
   if (const auto due = parts_.engine.next_deadline())
     when = std::min(when, std::max(*due, sampled_ + kLeastGap));
   if (const auto changes = limit_turns_.deadline()) when = std::min(when, *changes);
+  if (const auto look = memory_looks_.deadline()) when = std::min(when, *look);
   const auto nanoseconds = std::max<std::int64_t>(when.since_boot.count(), 1);  // 0 would disarm
   const itimerspec spec{
       .it_interval = {},
@@ -200,11 +203,16 @@ void Loop::time_passed() {
   const BootTime now = parts_.clock.boot();
   if (now >= next_tick_) return tick();
   if (limit_turns_.take(now)) return turn(parts_.watcher.snapshot());
+  if (look_at_memory(now)) return turn(parts_.watcher.snapshot());
   const auto due = parts_.engine.next_deadline();
   if (!due || now < *due || now - sampled_ < kLeastGap) return;
   // A `for`, a cooldown or a step of a ladder has come due between two ticks: it wants values of this moment.
   sampled_ = now;
   turn(parts_.watcher.take());
+}
+
+bool Loop::look_at_memory(BootTime now) {
+  return memory_looks_.due(now) && memory_looks_.looked(now, parts_.watcher.look_at_host().memory_available);
 }
 
 void Loop::tick() {
@@ -263,6 +271,7 @@ void Loop::record_ooms() {
 
 void Loop::use_policies() {
   parts_.engine.use(parts_.folder.set());
+  memory_looks_.wanted(policies::guards_memory(*parts_.folder.set()));
   find_disks();
   if (parts_.sender == nullptr) return;
   std::vector<model::NotifyTarget> targets;
@@ -295,6 +304,7 @@ void Loop::reload() {
 
 void Loop::turn(std::shared_ptr<const model::Snapshot> snapshot, std::span<const model::Event> happened) {
   limit_turns_.turned();
+  memory_looks_.turned(snapshot->host.taken, snapshot->host.memory_available);
   if (decide(snapshot, happened)) snapshot = parts_.watcher.snapshot();
   publish(std::move(snapshot));
 }

@@ -19,6 +19,7 @@
 #include "agent/base/unique_fd.h"
 #include "agent/daemon/board.h"
 #include "agent/daemon/limit_turns.h"
+#include "agent/daemon/memory_looks.h"
 #include "agent/daemon/policy_folder.h"
 #include "agent/enforce/audit_log.h"
 #include "agent/enforce/executor.h"
@@ -56,6 +57,7 @@ class Loop {
 
   // Takes up what an earlier agent of this boot left in the audit log's state, and makes the first turn.
   static Result<std::unique_ptr<Loop>> open(Parts parts);
+  ~Loop();
 
   // Until stop() was called, or `signals` (a signalfd) says SIGTERM or SIGINT; SIGHUP loads the policies
   // anew.
@@ -91,6 +93,7 @@ class Loop {
   void arm_timer();
   void time_passed();
   void tick();
+  bool look_at_memory(BootTime now);
   void events();
   void use_policies();
   void find_disks();
@@ -128,6 +131,7 @@ class Loop {
   UniqueFd epoll_, timer_, bell_;
   BootTime next_tick_, sampled_;
   LimitTurns limit_turns_;
+  MemoryLooks memory_looks_;
   watch::MemoryHistory memory_history_;
   bool stopping_ = false, paused_ = false;
   bool ticking_ = false;                         // the turn is a tick's

@@ -154,6 +154,20 @@ Result<std::unique_ptr<AuditLog>> AuditLog::open(const std::string& path, std::s
   return log;
 }
 
+// Pressure mode takes a little away each 30 s, for ever: rows of that would push out what people look for.
+AuditLog::Repeated* AuditLog::repeats(const DecisionRecord& record) {
+  if (record.cause != "autosize" || record.action != "reclaim" || record.outcome != "done") return nullptr;
+  std::erase_if(repeated_, [&](const auto& one) { return record.when - one.second.first >= kOneRowFor; });
+  Repeated& one = repeated_[record.policy + "\n" + record.container_id];
+  if (one.times++ == 0) one.first = record.when;
+  return &one;
+}
+
+std::string AuditLog::repeated_detail(const Repeated& before, const DecisionRecord& record) {
+  return std::to_string(before.times) + " times in " + format_duration(record.when - before.first) +
+         ", last " + record.detail;
+}
+
 Result<> AuditLog::store(std::span<DecisionRecord> records) {
   Statement insert(
       database_.get(),
@@ -161,7 +175,21 @@ Result<> AuditLog::store(std::span<DecisionRecord> records) {
       "detail, before, after, seen, took) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
   Statement count(database_.get(),
                   "INSERT INTO counts VALUES (?,?,?,?,1) ON CONFLICT DO UPDATE SET count = count + 1");
+  Statement update(database_.get(), "UPDATE decisions SET detail = ?, after = ?, took = ? WHERE id = ?");
   for (DecisionRecord& record : records) {
+    count.again();
+    count.bind(record.policy).bind(record.rule).bind(record.action).bind(record.outcome);
+    PLIMSOLL_TRY(count.step());
+    Repeated* before = repeats(record);
+    if (before != nullptr && before->id != 0) {
+      record.id = before->id;
+      update.again();
+      const std::string detail = repeated_detail(*before, record);
+      update.bind(detail).bind(record.after).bind(record.breach_to_effect.count());
+      update.bind(record.id);
+      PLIMSOLL_TRY(update.step());
+      continue;
+    }
     insert.again();
     insert.bind(record.when.time_since_epoch().count());
     for (const std::string* text :
@@ -172,9 +200,7 @@ Result<> AuditLog::store(std::span<DecisionRecord> records) {
     insert.bind(json_text(json(record.seen))).bind(record.breach_to_effect.count());
     PLIMSOLL_TRY(insert.step());
     record.id = sqlite3_last_insert_rowid(database_.get());
-    count.again();
-    count.bind(record.policy).bind(record.rule).bind(record.action).bind(record.outcome);
-    PLIMSOLL_TRY(count.step());
+    if (before != nullptr) before->id = record.id;
   }
   Statement trim(database_.get(), "DELETE FROM decisions WHERE id <= (SELECT max(id) FROM decisions) - ?");
   trim.bind(static_cast<std::int64_t>(most_rows_));
@@ -189,10 +215,11 @@ Result<> AuditLog::append(std::span<DecisionRecord> records) {
   auto stored = store(records);
   if (stored) stored = run("COMMIT");
   if (!stored) {
+    repeated_.clear();
     (void)run("ROLLBACK");
     return stored;
   }
-  last_id_ = records.back().id;
+  for (const DecisionRecord& one : records) last_id_ = std::max(last_id_, one.id);
   appended_.notify_all();
   return {};
 }

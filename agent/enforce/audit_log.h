@@ -5,6 +5,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -39,7 +40,8 @@ class AuditLog {
 
   const std::string& warning() const { return warning_; }
 
-  // Stores them in one transaction and fills in their ids.
+  // Stores them in one transaction and fills in their ids. What autosize reclaims of one container is one row
+  // for ten minutes, which says how often; counts() counts each.
   Result<> append(std::span<model::DecisionRecord> records);
   // Ascending by id.
   Result<std::vector<model::DecisionRecord>> query(const DecisionFilter& filter) const;
@@ -58,6 +60,15 @@ class AuditLog {
   };
   AuditLog() = default;
   Result<> prepare(const std::string& path);
+  // A row that goes on, of what is done again and again in small steps.
+  struct Repeated {
+    std::int64_t id = 0;  // 0: not stored yet
+    WallTime first;
+    unsigned times = 0;
+  };
+  static constexpr std::chrono::minutes kOneRowFor{10};
+  Repeated* repeats(const model::DecisionRecord& record);
+  static std::string repeated_detail(const Repeated& before, const model::DecisionRecord& record);
   Result<> store(std::span<model::DecisionRecord> records);
   Result<> connect(const std::string& path, std::unique_ptr<sqlite3, Closer>& into);
   Result<> run(const char* sql) const;
@@ -71,6 +82,7 @@ class AuditLog {
   std::string warning_;
   std::size_t most_rows_ = 0;
   std::int64_t last_id_ = 0;
+  std::map<std::string, Repeated> repeated_;
 };
 
 // One object: id, when (RFC 3339 with nanoseconds), policy, rule, cause, action, outcome, container,

@@ -26,6 +26,11 @@ Endings::~Endings() {
   for (const auto& one : running_) one->thread.join();
 }
 
+void Endings::wake_with(std::function<void()> wake) {
+  const std::lock_guard lock(waking_);
+  wake_ = std::move(wake);
+}
+
 Result<> Endings::begin(Job job) {
   if (control_ == nullptr) return fail("nobody here stops containers", ErrorKind::kUnsupported);
   if (std::ranges::any_of(running_, [&](const auto& one) { return one->job.id == job.id; }))
@@ -42,6 +47,7 @@ Result<> Endings::begin(Job job) {
     running->outcome =
         asked.restart ? control_->restart(asked.id, asked.grace) : control_->stop(asked.id, asked.grace);
     running->ended = true;
+    const std::lock_guard lock(waking_);
     if (wake_) wake_();
   });
   return {};

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
@@ -36,8 +37,8 @@ class Endings {
   Endings(const Endings&) = delete;
   Endings& operator=(const Endings&) = delete;
 
-  // Called from another thread when one has ended.
-  void wake_with(std::function<void()> wake) { wake_ = std::move(wake); }
+  // Called from another thread when one has ended. Once this has returned, no earlier one is called any more.
+  void wake_with(std::function<void()> wake);
   // kUnsupported: nobody can. kConflict: the same container is being ended, or too many are. `record` is what
   // came of the beginning.
   struct Job {
@@ -59,6 +60,7 @@ class Endings {
 
   const Clock& clock_;
   ContainerControl* control_;
+  std::mutex waking_;
   std::function<void()> wake_;
   std::vector<std::unique_ptr<Running>> running_;
 };

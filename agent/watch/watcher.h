@@ -71,6 +71,8 @@ class Watcher {
   std::shared_ptr<const model::Snapshot> take();
   // The last values of all, with nothing read: after drain() or refresh().
   std::shared_ptr<const model::Snapshot> snapshot();
+  // Reads the host's own files anew, without those of any container; snapshot() has them.
+  const model::HostSample& look_at_host();
   // Reads one container's control files anew. kNotFound: no such container, or it is gone.
   Result<> refresh(model::CgroupId id);
 

@@ -52,8 +52,12 @@ void Watcher::sample_root() {
   root_->pressure = host_.pressure;
 }
 
+const model::HostSample& Watcher::look_at_host() {
+  return host_ = host_reader_.read(clock_.boot(), ground_.buffer);
+}
+
 void Watcher::sample_all() {
-  host_ = host_reader_.read(clock_.boot(), ground_.buffer);
+  look_at_host();
   sample_root();
   for (const auto& [path, tracked] : tracked_) {
     identify(*tracked);

@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
+#include <new>
 #include <string>
 #include <vector>
 
@@ -13,6 +15,9 @@
 #include "tests/bench/measure.h"
 
 namespace plimsoll::policies {
+
+std::size_t allocations = 0;  // of this program so far
+
 namespace {
 
 using bench::median;
@@ -23,21 +28,29 @@ constexpr std::size_t kPolicies = 20;
 constexpr int kRounds = 31;
 constexpr std::uint64_t kMiB = 1ULL << 20;
 
-// Four limits and two rules with five comparisons each time, as the policies of the library have.
-std::string policy(std::size_t number) {
+// So that the four policies of a container have that many rules together: 8 or 20.
+std::size_t pairs_of(std::size_t number, std::size_t rules) { return rules == 8 ? 1 : 2 + number % 2; }
+
+// Four limits, and pairs of rules with five comparisons each time, as the policies of the library have.
+std::string policy(std::size_t number, std::size_t rules) {
   const std::string n = std::to_string(number);
-  return "---\napiVersion: plimsoll/v1\nkind: Policy\nmetadata: {name: policy-of-the-bench-" + n +
-         "}\nspec:\n  priority: " + n + "\n  select: {labels: {tier: tier-" +
-         std::to_string(number % kTiers) +
-         "}, except: {labels: {critical: 'true'}}}\n"
-         "  limits:\n    cpu: {max: 0.5, weight: 50}\n    memory: {max: 256MiB}\n    pids: {max: 200}\n"
-         "  rules:\n"
-         "    - name: squeeze\n      when: memory.usage > 80% of memory.max for 10s\n"
-         "      then: [{set: {memory.high: 90% of memory.max}}]\n      until: memory.usage < 60% of "
-         "memory.max for 1m\n"
-         "    - name: last-resort\n"
-         "      when: memory.pressure.full.10s > 40% for 5s and memory.growth > 1MiB or cpu.usage > 4\n"
-         "      then: [{notify: worse}]\n      cooldown: 1m\n";
+  std::string text =
+      "---\napiVersion: plimsoll/v1\nkind: Policy\nmetadata: {name: policy-of-the-bench-" + n +
+      "}\nspec:\n  priority: " + n + "\n  select: {labels: {tier: tier-" + std::to_string(number % kTiers) +
+      "}, except: {labels: {critical: 'true'}}}\n"
+      "  limits:\n    cpu: {max: 0.5, weight: 50}\n    memory: {max: 256MiB}\n    pids: {max: 200}\n"
+      "  rules:\n";
+  for (std::size_t i = 0; i < pairs_of(number, rules); ++i) {
+    text += "    - name: squeeze-" + std::to_string(i) +
+            "\n      when: memory.usage > 80% of memory.max for 10s\n"
+            "      then: [{set: {memory.high: 90% of memory.max}}]\n      until: memory.usage < 60% of "
+            "memory.max for 1m\n"
+            "    - name: last-resort-" +
+            std::to_string(i) +
+            "\n      when: memory.pressure.full.10s > 40% for 5s and memory.growth > 1MiB or cpu.usage > 4\n"
+            "      then: [{notify: worse}]\n      cooldown: 1m\n";
+  }
+  return text;
 }
 
 model::Snapshot snapshot_of(std::size_t count) {
@@ -76,7 +89,7 @@ void pass_a_second(model::Snapshot& snapshot) {
 
 // The comparisons of the policies that select one container, over its sample and the one before; how many
 // held.
-std::size_t compare_once(const model::Sample& sample, const model::Sample& before) {
+std::size_t compare_once(const model::Sample& sample, const model::Sample& before, std::size_t rules) {
   std::size_t held = 0;
   const double seconds = std::chrono::duration<double>(sample.taken - before.taken).count();
   const double usage = static_cast<double>(sample.memory.current->value);
@@ -84,10 +97,12 @@ std::size_t compare_once(const model::Sample& sample, const model::Sample& befor
   const double growth = (usage - static_cast<double>(before.memory.current->value)) / seconds;
   const double max = static_cast<double>(sample.limits.memory_max->value().value);
   for (std::size_t policy = 0; policy < kPolicies / kTiers; ++policy) {
-    held += usage > 0.8 * max ? 1 : 0;
-    held += sample.pressure.memory->full->avg10 > 40 ? 1 : 0;
-    held += growth > static_cast<double>(kMiB) ? 1 : 0;
-    held += cpu > 4 ? 1 : 0;
+    for (std::size_t pair = 0; pair < pairs_of(policy, rules); ++pair) {
+      held += usage > 0.8 * max ? 1 : 0;
+      held += sample.pressure.memory->full->avg10 > 40 ? 1 : 0;
+      held += growth > static_cast<double>(kMiB) ? 1 : 0;
+      held += cpu > 4 ? 1 : 0;
+    }
     held += sample.limits.cpu_max->quota != Bound(Microseconds(50'000)) ? 1 : 0;
     held += *sample.limits.cpu_weight != 50 ? 1 : 0;
     held += *sample.limits.memory_max != Bound(Bytes{256 * kMiB}) ? 1 : 0;
@@ -102,54 +117,75 @@ double microseconds(const Clock& clock, const auto& action) {
   return std::chrono::duration<double, std::micro>(clock.boot() - begin).count();
 }
 
-bool measure(const std::shared_ptr<const PolicySet>& set, std::size_t count) {
+bool measure(const std::shared_ptr<const PolicySet>& set, std::size_t count, std::size_t rules) {
   const SystemClock clock;
   Engine engine{EngineOptions{.untouchable = {"/", "/plimsoll/.shims"}}};
   engine.use(set);
   model::Snapshot snapshot = snapshot_of(count);
   std::vector<double> floor, evaluated;
-  std::size_t decided = 0, held = 0;
+  std::size_t decided = 0, held = 0, allocated = 0;
   for (int round = -3; round < kRounds; ++round) {
     const model::Snapshot before = snapshot;
     pass_a_second(snapshot);
     const double reading = microseconds(clock, [&] {
       for (std::size_t i = 0; i < count; ++i) {
-        held += compare_once(snapshot.containers[i].sample, before.containers[i].sample);
+        held += compare_once(snapshot.containers[i].sample, before.containers[i].sample, rules);
       }
     });
+    const std::size_t allocations_before = allocations;
     const double deciding = microseconds(clock, [&] { decided += engine.evaluate(snapshot, {}).size(); });
     if (round < 0) continue;  // selections are matched the first time
+    allocated += allocations - allocations_before;
     floor.push_back(reading);
     evaluated.push_back(deciding);
   }
   const double each = static_cast<double>(count);
-  std::printf("%6zu %12.3f %12.3f %10.1f %12.2f\n", count, median(floor) / each, median(evaluated) / each,
-              median(evaluated) / median(floor), median(evaluated) / 1e3);
+  std::printf("%6zu %12.3f %12.3f %10.1f %12.2f %12.2f\n", count, median(floor) / each,
+              median(evaluated) / each, median(evaluated) / median(floor), median(evaluated) / 1e3,
+              static_cast<double>(allocated) / kRounds / each);
   if (decided + held == 0) return true;
   std::fprintf(stderr, "policy_bench: %zu decisions and %zu comparisons held, expected none\n", decided,
                held);
   return false;
 }
 
-int run() {
+bool run_with(std::size_t rules, const std::vector<std::size_t>& counts) {
   std::string text;
-  for (std::size_t i = 0; i < kPolicies; ++i) text += policy(i);
+  for (std::size_t i = 0; i < kPolicies; ++i) text += policy(i, rules);
   const LoadOutcome loaded = load_texts({{"bench.yaml", text}});
   if (!loaded.good()) {
-    return std::fprintf(stderr, "policy_bench: %s\n", to_string(loaded.diagnostics.front()).c_str()), 1;
+    return std::fprintf(stderr, "policy_bench: %s\n", to_string(loaded.diagnostics.front()).c_str()), false;
   }
+  const std::size_t each = kPolicies / kTiers;
   std::printf(
-      "20 policies, 4 of them select each container, with 16 limits and 8 rules; microseconds a container "
+      "20 policies, %zu of them select each container, with %zu limits and %zu rules; microseconds a "
+      "container "
       "and tick,\n"
       "median of %d ticks; the floor reads the same numbers and compares each once\n",
-      kRounds);
-  std::printf(" count        floor     evaluate      ratio  ms the tick\n");
+      each, 4 * each, rules, kRounds);
+  std::printf(" count        floor     evaluate      ratio  ms the tick  allocations\n");
   bool good = true;
-  for (const std::size_t count : {10U, 100U, 1000U}) good = measure(loaded.set, count) && good;
-  return good ? 0 : 1;
+  for (const std::size_t count : counts) good = measure(loaded.set, count, rules) && good;
+  return good;
+}
+
+int run() {
+  const bool few = run_with(8, {10, 100, 1000});
+  return run_with(20, {1000, 10'000}) && few ? 0 : 1;
 }
 
 }  // namespace
 }  // namespace plimsoll::policies
+
+// Counts what is allocated: a tick in which nothing changes should do without.
+// NOLINTBEGIN(misc-new-delete-overloads)
+void* operator new(std::size_t size) {
+  ++plimsoll::policies::allocations;
+  if (void* memory = std::malloc(size == 0 ? 1 : size)) return memory;
+  throw std::bad_alloc();
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+// NOLINTEND(misc-new-delete-overloads)
 
 int main() { return plimsoll::policies::run(); }

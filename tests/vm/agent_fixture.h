@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -28,6 +29,19 @@ template <typename Condition>
 bool until(Condition condition) {
   return vm_test::eventually(condition, vm_test::kCeiling);
 }
+
+// The guest's files lie in memory: what nobody asks for again can go nowhere but here.
+class CompressedSwap {
+ public:
+  CompressedSwap() {
+    EXPECT_EQ(std::system("modprobe zram && echo 512M >/sys/block/zram0/disksize && mkswap /dev/zram0 "
+                          ">/dev/null && swapon /dev/zram0"),
+              0);
+  }
+  ~CompressedSwap() { EXPECT_EQ(std::system("swapoff /dev/zram0 && rmmod zram"), 0); }
+  CompressedSwap(const CompressedSwap&) = delete;
+  CompressedSwap& operator=(const CompressedSwap&) = delete;
+};
 
 class AgentVm : public testing::Test {
  protected:

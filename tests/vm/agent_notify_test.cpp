@@ -28,9 +28,8 @@ class NotifyVm : public AgentVm {
   // Eight processes beside its first, until there is a file /end.
   static void crowd() {
     run("--name crowd",
-        "for i in $(seq 8); do sleep 100000 & done; until [ -e /end ]; do sleep 1; done; kill $(jobs -p); "
-        "sleep "
-        "100000");
+        "for i in $(seq 8); do sleep 100000 & all=\"$all $!\"; done; until [ -e /end ]; do sleep 1; done; "
+        "kill $all; wait; sleep 100000");
   }
   static void disperse() {
     const Answer told = sh("exec crowd touch /end");

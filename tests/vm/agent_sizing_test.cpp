@@ -23,14 +23,11 @@ class SizingVm : public AgentVm {
     return {};
   }
   static std::uint64_t current() { return std::stoull(file("web", "memory.current")); }
-  // The guest's files lie in memory: pages that nobody asks for again, and that go to the swap.
+  // Pages that nobody asks for again, and that go to the swap.
   static constexpr const char* kHoldCold = "dd if=/dev/zero of=/cold bs=1M count=96; sleep 100000";
-  static void SetUpTestSuite() {
-    ASSERT_EQ(std::system("modprobe zram && echo 512M >/sys/block/zram0/disksize && mkswap /dev/zram0 "
-                          ">/dev/null && swapon /dev/zram0"),
-              0);
-  }
-  static void TearDownTestSuite() { EXPECT_EQ(std::system("swapoff /dev/zram0 && rmmod zram"), 0); }
+  static void SetUpTestSuite() { swap_ = std::make_unique<CompressedSwap>(); }
+  static void TearDownTestSuite() { swap_.reset(); }
+  inline static std::unique_ptr<CompressedSwap> swap_;
 };
 
 TEST_F(SizingVm, RecommendsAndGoesOnOverARestartOfTheAgent) {

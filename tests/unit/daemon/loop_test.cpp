@@ -116,6 +116,25 @@ TEST_F(LoopTest, WhatWorkloadsUsedIsGoodOverAReboot) {
   ::close(never);
 }
 
+// The tick is a second; 40 ms after it, most of what was left of the host's memory is gone.
+TEST_F(LoopTest, AHostThatIsShortOfMemoryIsLookedAtBetweenTicks) {
+  host_.put(
+      "policies/a.yaml",
+      "apiVersion: plimsoll/v1\nkind: HostPolicy\nmetadata: {name: guard}\nspec:\n  rules:\n"
+      "    - {name: r, when: host.memory.available < 10% of host.memory.total, then: [notify: short]}\n");
+  const auto decided = [&] { return audit_->query({.policy = "guard"})->size(); };
+  const int never = ::eventfd(0, EFD_CLOEXEC);
+  Agent agent(*this);
+  EXPECT_EQ(decided(), 0U);
+  host_.put("proc/meminfo",
+            "MemTotal: 1000 kB\nMemFree: 1 kB\nMemAvailable: 90 kB\nSwapTotal: 0 kB\nSwapFree: 0 kB\n");
+  clock_.now += 40ms;
+  agent.loop->stop();
+  ASSERT_TRUE(agent.loop->run(never));
+  EXPECT_EQ(decided(), 1U);
+  ::close(never);
+}
+
 // A FIFO in the place of cgroup.freeze holds the freeze up while somebody looks at what is saved.
 TEST_F(LoopTest, AFreezeIsSavedBeforeItIsMade) {
   host_.put("policies/a.yaml",

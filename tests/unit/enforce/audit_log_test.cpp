@@ -57,6 +57,29 @@ TEST_F(AuditLogTest, GivesBackWhatWasStored) {
   EXPECT_LT(all[0].id, all[1].id);
 }
 
+TEST_F(AuditLogTest, SmallStepsWithoutEndAreOneRowForTenMinutes) {
+  auto log = *AuditLog::open(path_);
+  const auto step = [&](int second, const std::string& container) {
+    auto one = record("cold", container, second);
+    one.cause = "autosize";
+    one.action = "reclaim";
+    one.detail = "memory.reclaim 1MiB";
+    one.after = std::to_string(second);
+    return one;
+  };
+  for (int second = 0; second <= 600; second += 30) append(*log, {step(second, "a"), step(second, "b")});
+  append(*log, {record("web", "front", 700)});
+  const auto rows = *log->query({});
+  ASSERT_EQ(rows.size(), 5U);
+  EXPECT_EQ(rows[0].detail, "20 times in 9m30s, last memory.reclaim 1MiB");
+  EXPECT_EQ(rows[0].after, "570");
+  EXPECT_EQ(rows[2].detail, "memory.reclaim 1MiB") << "the next ten minutes";
+  std::uint64_t counted = 0;
+  const auto counts = *log->counts();
+  for (const auto& one : counts) counted += one.policy == "cold" ? one.count : 0;
+  EXPECT_EQ(counted, 42U);
+}
+
 TEST_F(AuditLogTest, FiltersByNameIdPrefixPolicyTimeAndLimit) {
   auto log = *AuditLog::open(path_);
   append(*log, {record("a", "one", 1), record("a", "two", 2), record("b", "one", 3)});

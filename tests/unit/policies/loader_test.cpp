@@ -17,14 +17,6 @@ std::string told(const std::string& text) {
   return all;
 }
 
-TEST(Loader, EveryPolicyOfTheLibraryLoadsWithoutAWord) {
-  const auto outcome = load_folder(PLIMSOLL_SOURCE_DIR "/policies/library");
-  ASSERT_TRUE(outcome);
-  for (const Diagnostic& one : outcome->diagnostics) ADD_FAILURE() << to_string(one);
-  ASSERT_TRUE(outcome->good());
-  EXPECT_EQ(outcome->set->policies.size(), 5U);
-}
-
 TEST(Loader, AFolderThatIsNotThereHoldsNoPolicies) {
   const auto outcome = load_folder("/nonexistent/policies");
   ASSERT_TRUE(outcome);

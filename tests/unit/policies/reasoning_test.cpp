@@ -46,6 +46,10 @@ TEST(Reasoning, ProvesWhatNeverHolds) {
            "(pids.count > 5 for 10s) and pids.count < 5",
            "max(cpu.throttled, 1m) - 1% > 100%",
            "memory.usage > memory.usage",
+           "host.time.utc >= 24h",
+           "host.time.utc >= 22h and host.time.utc < 6h",
+           "host.time.weekday > 7",
+           "host.time.weekday < 1",
        }) {
     EXPECT_EQ(whole(text), Holds::kNever) << text;
   }
@@ -54,7 +58,8 @@ TEST(Reasoning, ProvesWhatNeverHolds) {
 TEST(Reasoning, ProvesWhatAlwaysHolds) {
   for (const char* text :
        {"2 > 1", "pids.count >= 0", "pids.count > 5 or pids.count <= 5", "not cpu.throttled > 100%",
-        "memory.usage == memory.usage", "memory.usage >= 0 for 10s"}) {
+        "memory.usage == memory.usage", "memory.usage >= 0 for 10s", "host.time.utc < 24h",
+        "host.time.utc >= 6h or host.time.utc < 22h", "host.time.weekday >= 1"}) {
     EXPECT_EQ(whole(text), Holds::kAlways) << text;
   }
 }

@@ -42,6 +42,7 @@ std::vector<std::filesystem::path> files(const std::filesystem::path& folder, st
 TEST(Schema, WhatTheLoaderTakesIsValid) {
   SchemaCheck check = schema();
   auto all = files(kSource / "policies/library", "");
+  std::ranges::move(files(kSource / "agent/demo/policies", ""), std::back_inserter(all));
   std::ranges::move(files(kGoldens, "good-"), std::back_inserter(all));
   std::ranges::move(files(kGoldens, "warning-"), std::back_inserter(all));
   EXPECT_GT(all.size(), 20U);

@@ -46,5 +46,21 @@ TEST(Signal, ALatencyIsOfTheRequestsOfAllDisksThatEndedMeanwhile) {
   EXPECT_EQ(between("io.latency.p99", now, now).value, 0) << "no request ended";
 }
 
+TEST(Signal, TheTimeOfDayIsThatOfUtc) {
+  const auto at = [](std::string_view signal, std::chrono::sys_seconds when) {
+    const model::HostSample host;
+    return read_signal(find_signal(signal).value(), {.host = &host, .wall = when}).value;
+  };
+  using namespace std::chrono;
+  const sys_days sunday = 2026y / November / 29;
+  EXPECT_EQ(at("host.time.utc", sunday), 0);
+  EXPECT_EQ(at("host.time.utc", sunday + 22h + 30min), 22.5 * 3600);
+  EXPECT_EQ(at("host.time.utc", sunday + days(1) - 1s), 86399);
+  EXPECT_EQ(at("host.time.weekday", sunday), 7);
+  EXPECT_EQ(at("host.time.weekday", sunday - 1s), 6);
+  EXPECT_EQ(at("host.time.weekday", sunday + days(1)), 1);
+  EXPECT_EQ(at("host.time.utc", sys_days(1969y / December / 31) + 23h), 23 * 3600) << "before 1970";
+}
+
 }  // namespace
 }  // namespace plimsoll::policies
