@@ -96,6 +96,19 @@ struct CurlTransport::Parts {
   std::map<std::uint64_t, std::unique_ptr<CurlRequest>> running;
   std::vector<Ended> unstarted;
 
+  // Moves all of them on, and takes those that have ended.
+  void perform(std::vector<Ended>& ended) {
+    int busy = 0, left = 0;
+    curl_multi_perform(multi, &busy);
+    while (const CURLMsg* message = curl_multi_info_read(multi, &left)) {
+      if (message->msg != CURLMSG_DONE) continue;
+      CurlRequest* one = nullptr;
+      curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &one);
+      ended.push_back({one->id, reply_of(*one, message->data.result)});
+      curl_multi_remove_handle(multi, one->easy.get());
+      running.erase(one->id);
+    }
+  }
   ~Parts() {
     for (auto& [id, one] : running) curl_multi_remove_handle(multi, one->easy.get());
     running.clear();
@@ -127,24 +140,13 @@ void CurlTransport::start(std::uint64_t id, const Request& request) {
 
 std::vector<Ended> CurlTransport::wait(Nanoseconds most) {
   std::vector<Ended> ended = std::exchange(parts_->unstarted, {});
-  if (ended.empty()) {
-    int busy = 0;
-    curl_multi_perform(parts_->multi, &busy);
-    const auto milliseconds = std::chrono::ceil<std::chrono::milliseconds>(most).count();
-    curl_multi_poll(parts_->multi, nullptr, 0,
-                    static_cast<int>(std::clamp<std::int64_t>(milliseconds, 0, 60'000)), nullptr);
-    curl_multi_perform(parts_->multi, &busy);
-  }
-  int left = 0;
-  while (const CURLMsg* message = curl_multi_info_read(parts_->multi, &left)) {
-    if (message->msg != CURLMSG_DONE) continue;
-    CurlRequest* running = nullptr;
-    curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &running);
-    const CURLcode code = message->data.result;
-    ended.push_back({running->id, reply_of(*running, code)});
-    curl_multi_remove_handle(parts_->multi, running->easy.get());
-    parts_->running.erase(running->id);
-  }
+  parts_->perform(ended);
+  // What has ended by now makes no descriptor ready any more.
+  if (!ended.empty()) return ended;
+  const auto milliseconds = std::chrono::ceil<std::chrono::milliseconds>(most).count();
+  const auto bounded = static_cast<int>(std::clamp<std::int64_t>(milliseconds, 0, 60'000));
+  curl_multi_poll(parts_->multi, nullptr, 0, bounded, nullptr);
+  parts_->perform(ended);
   return ended;
 }
 

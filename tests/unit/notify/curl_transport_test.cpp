@@ -112,6 +112,14 @@ TEST_F(CurlTest, OtherProtocolsAreHopeless) {
   EXPECT_TRUE(reply.hopeless);
 }
 
+// It ends before there is anything to poll for.
+TEST_F(CurlTest, WhatEndsAtOnceIsNotWaitedFor) {
+  curl_->start(1, {.url = "file:///etc/passwd", .timeout = 60s});
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_EQ(curl_->wait(60s).size(), 1U);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, 50s);
+}
+
 TEST_F(CurlTest, ALongAnswerIsCut) {
   OneAnswerServer server(
       [](std::size_t) { return OneAnswerServer::say("500 Bad", std::string(100'000, 'x')); });
