@@ -107,7 +107,7 @@ class Bench {
     std::printf("%-13s %-11s false kills:", guard.name, guard.settings);
     for (const Burst& burst : kBursts) {
       int killed = 0;
-      const int rounds = burst.act == throttled_batch ? 1 : rounds_;
+      const int rounds = burst.slow ? 1 : rounds_;
       for (int i = 0; i < rounds; ++i) {
         const Container one(++number_, burst.act, burst.high);
         killed += one.killed() ? 1 : 0;
@@ -154,7 +154,7 @@ int main(int argc, char** argv) {
   // run-suite has words for GoogleTest first.
   std::vector<std::string> words(argv + 1, argv + argc);
   std::erase_if(words, [](const std::string& word) { return word.starts_with("--"); });
-  const int rounds = words.empty() ? 7 : std::max(1, std::atoi(words[0].c_str()));
+  const int rounds = words.empty() ? 3 : std::max(1, std::atoi(words[0].c_str()));
   const std::string only = words.size() > 1 ? words[1] : "";
   make_host();
   std::printf("%zu MiB, of them available %zu\n", total() / kMiB, available() / kMiB);
