@@ -79,8 +79,8 @@ void Engine::act(Turn& turn, const Policy& policy, const Rule& rule, RuleRun& ru
 // it may not be now. Else it is counted as done.
 std::optional<BootTime> Engine::put_off(BootTime now, const Decision& made, std::string& why) {
   const bool restart = std::holds_alternative<model::Restart>(made.action);
-  const auto known = restarts_.find(made.container->container_id);
   std::erase_if(restarts_, [&](const auto& one) { return now - one.second.last >= kRestartsForgotten; });
+  const auto known = restarts_.find(made.container->container_id);
   if (restart && known != restarts_.end()) {
     const BootTime next = known->second.last + restart_gap(known->second.count);
     if (now < next) {

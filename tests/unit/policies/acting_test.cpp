@@ -201,6 +201,16 @@ TEST_F(ActingTest, RestartsOfOneContainerAreApartMoreAndMore) {
   EXPECT_LE(refusals, 4) << "each told once";
 }
 
+TEST_F(ActingTest, RestartsThatAreLongAgoDoNotCount) {
+  container("a", 100);
+  rule("memory.usage > 50MiB", "restart", "      cooldown: 1s\n");
+  report(step().at(0), "done");
+  step();
+  const auto again = step(10min);
+  ASSERT_EQ(again.size(), 1U);
+  EXPECT_EQ(again[0].refusal, "");
+}
+
 TEST_F(ActingTest, AFailedStopThatWasReportedLaterIsTriedAgain) {
   container("a", 100);
   rule("memory.usage > 50MiB", "{stop: {grace: 1s}}");
