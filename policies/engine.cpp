@@ -52,10 +52,14 @@ void Engine::use(std::shared_ptr<const PolicySet> set) {
   forget(host_);
 }
 
+// What is done to a cgroup is done to all below it: to be touched neither is what holds an untouchable one.
 bool Engine::untouchable(const std::string& cgroup) const {
+  const auto holds = [](const std::string& above, const std::string& path) {
+    if (!path.starts_with(above)) return false;
+    return path.size() == above.size() || (above != "/" && path[above.size()] == '/');
+  };
   return std::ranges::any_of(options_.untouchable, [&](const std::string& path) {
-    if (!cgroup.starts_with(path)) return false;
-    return cgroup.size() == path.size() || (path != "/" && cgroup[path.size()] == '/');
+    return holds(path, cgroup) || holds(cgroup, path);
   });
 }
 

@@ -38,8 +38,8 @@
 namespace plimsoll::policies {
 
 struct EngineOptions {
-  // Cgroups that are never acted on, with all below: the agent's own, PID 1's, the shims'. "/" stands for
-  // itself only.
+  // Cgroups that are never acted on, with all below: the agent's own, PID 1's, the shims'; nor
+  // those that hold them. "/" stands for itself only.
   std::vector<std::string> untouchable;
   std::size_t kills_a_minute = 10;  // of the whole host
 };
@@ -67,10 +67,11 @@ class Engine {
   std::vector<model::Decision> evaluate(const model::Snapshot& snapshot,
                                         std::span<const model::Event> events);
   // What came of a decision. A write that was refused or failed is tried again after 10 s, then 20, up to 5
-  // min; another action after 1 s, then 2, up to 16 s, while its rule's condition holds. True: this was the
+  // min; another action after 1 s, then 2, 4 and 8, while its rule's condition holds. True: this was the
   // last try.
   bool report(const model::Decision& decision, const model::DecisionRecord& record);
-  // A stop or restart that was reported begun has failed.
+  // What came of a stop or restart that was reported begun (kDone). Until then its rule does not end by its
+  // cooldown, and one that fails counts among the tries.
   bool report_later(const model::DecisionRecord& record, BootTime now);
 
   // When the next `for`, `wait`, cooldown, thaw or retry comes due, as of the last evaluation and the reports
@@ -154,6 +155,7 @@ class Engine {
       unsigned times = 0;
       std::optional<BootTime> next;  // nullopt: decided, outcome not yet reported
       bool put_off = false;          // by a safety rule that says itself when: no failure
+      bool begun = false;            // a stop or restart that goes on: report_later() tells its outcome
     };
     std::map<std::size_t, Tried> tries;
     std::string fingerprint;

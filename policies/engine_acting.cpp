@@ -23,9 +23,13 @@ Nanoseconds restart_gap(unsigned count) {
   return std::min(kLongestRestartGap, kFirstRestartGap * (1 << std::min(count - 1, 10U)));
 }
 
+// What comes of it is reported later.
+bool lasts(const model::Action& action) {
+  return std::holds_alternative<model::Stop>(action) || std::holds_alternative<model::Restart>(action);
+}
+
 bool ends_container(const model::Action& action) {
-  return std::holds_alternative<model::Kill>(action) || std::holds_alternative<model::Stop>(action) ||
-         std::holds_alternative<model::Restart>(action);
+  return std::holds_alternative<model::Kill>(action) || lasts(action);
 }
 
 bool goes_to_a_step(const Decision& decision) {
@@ -69,6 +73,7 @@ void Engine::act(Turn& turn, const Policy& policy, const Rule& rule, RuleRun& ru
   if (!made.audit) {
     RuleRun::Tried& tried = run.tries[made.step];
     tried.next.reset();
+    tried.begun = false;
     if (aimed && ends_container(made.action)) tried.next = put_off(turn.now, made, made.refusal);
     tried.put_off = tried.next.has_value();
   }
@@ -79,8 +84,8 @@ void Engine::act(Turn& turn, const Policy& policy, const Rule& rule, RuleRun& ru
 // it may not be now. Else it is counted as done.
 std::optional<BootTime> Engine::put_off(BootTime now, const Decision& made, std::string& why) {
   const bool restart = std::holds_alternative<model::Restart>(made.action);
-  const auto known = restarts_.find(made.container->container_id);
   std::erase_if(restarts_, [&](const auto& one) { return now - one.second.last >= kRestartsForgotten; });
+  const auto known = restarts_.find(made.container->container_id);
   if (restart && known != restarts_.end()) {
     const BootTime next = known->second.last + restart_gap(known->second.count);
     if (now < next) {
@@ -168,8 +173,14 @@ std::optional<bool> Engine::report_act(const Decision& decision, const model::De
                                        Tracked* tracked) {
   if (!goes_to_a_step(decision)) return std::nullopt;
   RuleRun* run = decision.audit ? nullptr : run_of(decision.policy, decision.rule, tracked);
-  const bool settled = record.outcome == to_string(model::Outcome::kDone) ||
-                       record.outcome == to_string(model::Outcome::kVanished);
+  const bool done = record.outcome == to_string(model::Outcome::kDone);
+  const bool settled = done || record.outcome == to_string(model::Outcome::kVanished);
+  if (run != nullptr && done && lasts(decision.action)) {
+    // It keeps its place among those that were tried, and how often: it has only begun.
+    if (const auto tried = run->tries.find(decision.step); tried != run->tries.end())
+      tried->second.begun = true;
+    return false;
+  }
   return run != nullptr && report_step(*run, decision.step, settled, decision.decided);
 }
 
@@ -183,6 +194,7 @@ bool Engine::report_step(RuleRun& run, std::size_t step, bool done, BootTime at)
   }
   if (entry == run.tries.end() && !run.active) return false;
   RuleRun::Tried& tried = entry != run.tries.end() ? entry->second : run.tries[step];
+  tried.begun = false;
   if (tried.put_off) {
     due(*tried.next);
     return false;
@@ -201,7 +213,8 @@ bool Engine::report_later(const model::DecisionRecord& record, BootTime now) {
   const auto tracked = std::ranges::find_if(
       tracked_, [&](const auto& one) { return one.second.container_id == record.container_id; });
   RuleRun* run = run_of(record.policy, record.rule, tracked == tracked_.end() ? nullptr : &tracked->second);
-  if (run == nullptr || record.outcome != to_string(model::Outcome::kFailed)) return false;
+  if (run == nullptr) return false;
+  const bool done = record.outcome != to_string(model::Outcome::kFailed);
   // Which of the ladder's steps it was: the last of its kind that was taken.
   for (const Policy& policy : set_->policies) {
     if (policy.name != record.policy) continue;
@@ -210,7 +223,7 @@ bool Engine::report_later(const model::DecisionRecord& record, BootTime now) {
       for (std::size_t step = std::min(run->step, rule.then.size()); step-- > 0;) {
         const auto* end = std::get_if<EndStep>(&rule.then[step]);
         if (end == nullptr || (end->restart ? "restart" : "stop") != record.action) continue;
-        return report_step(*run, step, false, now);
+        return report_step(*run, step, done, now);
       }
     }
   }

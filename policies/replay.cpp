@@ -15,6 +15,9 @@ bool same(const model::DecisionRecord& then, const model::Decision& now) {
   if (then.policy != now.policy || then.rule != now.rule || then.cgroup != now.container->cgroup)
     return false;
   if (then.action != model::action_name(now.action) || then.cause != to_string(now.cause)) return false;
+  // A policy that was audited then may be enforced now: nothing came of what was only said.
+  const bool audited = then.outcome == to_string(model::Outcome::kAudited);
+  if (audited != now.audit && then.outcome != to_string(model::Outcome::kRefused)) return false;
   const auto* set = set_of(now);
   return set == nullptr ||
          (then.detail.starts_with(set->file) && then.before == set->before && then.after == set->value);
@@ -79,7 +82,10 @@ std::vector<Replay::Taken> Replay::next(const model::Recorded& moment) {
       then = &moment.decisions[i];
     }
     one.as_then = then != nullptr;
-    engine_->report(one.decision, outcome(one, then));
+    const model::DecisionRecord came = outcome(one, then);
+    engine_->report(one.decision, came);
+    // What came of a stop of then is recorded; one that nobody made has done what it should.
+    if (then == nullptr && was_done(came)) engine_->report_later(came, now.boot);
     taken.push_back(std::move(one));
   }
   missed_ += static_cast<std::uint64_t>(std::ranges::count(again, false));
@@ -98,6 +104,10 @@ model::DecisionRecord Replay::outcome(const Taken& taken, const model::DecisionR
   if (then != nullptr) {
     record = *then;
   } else {
+    record.policy = decision.policy;
+    record.rule = decision.rule;
+    record.action = model::action_name(decision.action);
+    record.container_id = decision.container->container_id;
     record.outcome = to_string(!decision.refusal.empty() ? model::Outcome::kRefused
                                : decision.audit          ? model::Outcome::kAudited
                                                          : model::Outcome::kDone);

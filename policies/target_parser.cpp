@@ -108,7 +108,8 @@ void check_body(const YamlNode& node, const model::Webhook& webhook, const Parse
                                           " is no variable" + did_you_mean(name, model::kBodyVariables) +
                                           ", expected " + one_of(model::kBodyVariables));
     }
-    filled += text.substr(at, open - at) + "1";
+    // Only a number may stand outside a string; a name that somebody chose must not.
+    filled += text.substr(at, open - at) + (name == "decision" ? "1" : "x");
     at = close + 2;
   }
   filled += text.substr(at);

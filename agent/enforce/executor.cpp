@@ -356,10 +356,14 @@ Result<> Executor::restore(const std::string& state) {
   return {};
 }
 
-// Not where the container has come to its end, or to a new beginning, meanwhile.
+// Not where the container has come to a new beginning meanwhile; nor a stop where it has come to its end. A
+// restart that had come as far must not leave it there.
 void Executor::resume(Endings::Job job) {
   const auto cgroup = open(job.record.cgroup, job.cgroup);
-  if (cgroup && cgroup->has_value() && !empty(**cgroup)) (void)endings_.begin(std::move(job));
+  const bool gone = !cgroup && cgroup.error().kind() == ErrorKind::kNotFound;
+  const bool same = cgroup && cgroup->has_value();
+  const bool runs = same && !empty(**cgroup);
+  if (runs || (job.restart && (gone || same))) (void)endings_.begin(std::move(job));
 }
 
 }  // namespace plimsoll::enforce

@@ -48,7 +48,7 @@ class Executor {
   using Persist = std::function<void(const std::string& state)>;
   void persist_with(Persist persist) { persist_ = std::move(persist); }
   // Those that came due meanwhile are killed at the next tick(), and stops and restarts begin anew, where it
-  // is still the same cgroup. Malformed text is kInvalid and changes nothing.
+  // is still the same cgroup, or for a restart none. Malformed text is kInvalid and changes nothing.
   Result<> restore(const std::string& state);
 
  private:

@@ -51,7 +51,10 @@ Result<> ContainerSampler::read_control_files(SamplingGround& ground) {
   return {};
 }
 
-Result<> ContainerSampler::refresh(SamplingGround& ground) { return read_control_files(ground); }
+Result<> ContainerSampler::refresh(SamplingGround& ground) {
+  limits_stale_ = true;
+  return read_control_files(ground);
+}
 
 bool ContainerSampler::due(std::uint64_t tick, unsigned cadence) const {
   return first_ || cadence <= 1 || (tick + id_.inode) % cadence == 0;

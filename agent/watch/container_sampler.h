@@ -39,7 +39,7 @@ class ContainerSampler {
   // A whole sample: control files, and of the rest what is due in this tick. kNotFound: the cgroup is gone,
   // and last() is what was last read of it. `init_pid`: where the runtime told it.
   Result<> take(std::uint64_t tick, std::optional<int> init_pid, SamplingGround& ground);
-  // Control files only, and of the rest what file_changed() called for.
+  // Control files and limits only: those that were just written too, whether or not inotify told of it yet.
   Result<> refresh(SamplingGround& ground);
   // inotify's word that this file of the folder was written or notified. True where it holds a limit.
   bool file_changed(std::string_view file);

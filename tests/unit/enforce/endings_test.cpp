@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <condition_variable>
+#include <filesystem>
 #include <mutex>
 
 #include "agent/enforce/executor.h"
@@ -25,6 +26,10 @@ class SlowControl final : public ContainerControl {
     changed_.notify_all();
   }
 
+  int asked() {
+    const std::lock_guard lock(mutex_);
+    return asked_;
+  }
   void be_slow() {
     const std::lock_guard lock(mutex_);
     answer_.reset();
@@ -33,12 +38,14 @@ class SlowControl final : public ContainerControl {
  private:
   Result<> wait(const std::string&) {
     std::unique_lock lock(mutex_);
+    ++asked_;
     changed_.wait(lock, [&] { return answer_.has_value(); });
     return *answer_;
   }
   std::mutex mutex_;
   std::condition_variable changed_;
   std::optional<Result<>> answer_;
+  int asked_ = 0;
 };
 
 class EndingsTest : public testing::Test {
@@ -136,13 +143,40 @@ TEST_F(EndingsTest, TheEndDoesNotWaitAndTheNextOneGoesOn) {
 }
 
 TEST_F(EndingsTest, WhatHasComeToItsEndIsNotStoppedAgain) {
-  act(model::Restart{});
+  act(model::Stop{});
   const std::string kept = kept_;
   executor_.reset();
   begin();
   cgroups_.put("web/cgroup.events", "populated 0\nfrozen 0\n");
   ASSERT_TRUE(executor_->restore(kept));
-  EXPECT_TRUE(executor_->tick().empty());
+  executor_.reset();
+  EXPECT_EQ(control_.asked(), 1);
+}
+
+// The signal was sent, the agent ended, and the container after it: nobody else starts it again.
+TEST_F(EndingsTest, ARestartThatCameAsFarAsTheEndGoesOnFromThere) {
+  act(model::Restart{});
+  const std::string kept = kept_;
+  executor_.reset();
+  std::filesystem::remove_all(cgroups_.root() + "/web");
+  woken_ = 0;
+  begin();
+  control_.answer({});
+  ASSERT_TRUE(executor_->restore(kept));
+  EXPECT_EQ(ended().detail.substr(0, 9), "restarted");
+  EXPECT_EQ(control_.asked(), 2);
+}
+
+TEST_F(EndingsTest, ARestartIsNotDoneAgainToANewBeginning) {
+  act(model::Restart{});
+  const std::string kept = kept_;
+  executor_.reset();
+  std::filesystem::rename(cgroups_.root() + "/web", cgroups_.root() + "/before");
+  cgroups_.put("web/cgroup.events", "populated 1\nfrozen 0\n");
+  begin();
+  ASSERT_TRUE(executor_->restore(kept));
+  executor_.reset();
+  EXPECT_EQ(control_.asked(), 1);
 }
 
 }  // namespace

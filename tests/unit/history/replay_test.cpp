@@ -209,6 +209,23 @@ TEST(ReplayTest, WhatWasLiveIsDecidedAgain) {
   EXPECT_EQ(again.missed(), 0U);
 }
 
+TEST(ReplayTest, WhatWasAuditedIsDoneOnceWhereItIsEnforced) {
+  Recording recording(kLive, 1);
+  recording.go_on(300);
+  std::string enforced = kLive;
+  enforced.replace(enforced.find("mode: audit"), 11, "mode: enforce");
+  Replay with(load(enforced), {});
+  const auto kills = std::ranges::count(recording.decided, "kill", &model::DecisionRecord::action);
+  std::ptrdiff_t again = 0;
+  for (const Replay::Taken& one : replay(recording, with)) {
+    if (!std::holds_alternative<model::Kill>(one.decision.action)) continue;
+    ++again;
+    EXPECT_FALSE(one.as_then);
+  }
+  EXPECT_GT(kills, 3);
+  EXPECT_EQ(again, kills);
+}
+
 // Under no policy nothing that was set is there.
 TEST(ReplayTest, WithoutPoliciesNothingIsDecidedAndNothingIsHeld) {
   Recording recording(kLive);

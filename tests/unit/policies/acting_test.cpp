@@ -68,6 +68,18 @@ class ActingTest : public testing::Test {
     return engine_.report(decision, record);
   }
 
+  // A stop or restart of "a": begun where nothing speaks against it, and then this came of it.
+  bool ended(const model::Decision& decision, const std::string& outcome) {
+    if (const bool last = report(decision, "done"); !decision.refusal.empty()) return last;
+    model::DecisionRecord record;
+    record.policy = "p";
+    record.rule = "r";
+    record.container_id = "a";
+    record.action = model::action_name(decision.action);
+    record.outcome = outcome;
+    return engine_.report_later(record, now_);
+  }
+
   Engine engine_{EngineOptions{}};
   std::map<std::string, One> containers_;
   BootTime now_{100s};
@@ -194,28 +206,60 @@ TEST_F(ActingTest, RestartsOfOneContainerAreApartMoreAndMore) {
     for (const auto& one : step()) {
       refusals += one.refusal.empty() ? 0 : 1;
       if (one.refusal.empty()) when.push_back(second);
-      report(one, "done");
+      ended(one, "done");
     }
   }
   EXPECT_EQ(when, (std::vector{0, 10, 30, 70}));
   EXPECT_LE(refusals, 4) << "each told once";
 }
 
+TEST_F(ActingTest, RestartsThatAreLongAgoDoNotCount) {
+  container("a", 100);
+  rule("memory.usage > 50MiB", "restart", "      cooldown: 1s\n");
+  EXPECT_FALSE(ended(step().at(0), "done"));
+  step();
+  const auto again = step(10min);
+  ASSERT_EQ(again.size(), 1U);
+  EXPECT_EQ(again[0].refusal, "");
+}
+
 TEST_F(ActingTest, AFailedStopThatWasReportedLaterIsTriedAgain) {
   container("a", 100);
   rule("memory.usage > 50MiB", "{stop: {grace: 1s}}");
   const auto decisions = step();
-  report(decisions.at(0), "done");
-  EXPECT_TRUE(step().empty());
-  model::DecisionRecord record;
-  record.policy = "p";
-  record.rule = "r";
-  record.container_id = "a";
-  record.action = "stop";
-  record.outcome = "failed";
-  EXPECT_FALSE(engine_.report_later(record, now_));
+  EXPECT_FALSE(ended(decisions.at(0), "failed"));
   EXPECT_TRUE(engine_.next_deadline().has_value());
   EXPECT_EQ(step().size(), 1U);
+}
+
+TEST_F(ActingTest, AStopThatBeginsAndFailsEachTimeIsGivenUp) {
+  container("a", 100);
+  rule("memory.usage > 50MiB", "{stop: {grace: 1s}}", "      cooldown: 1s\n");
+  std::vector<int> when;
+  bool last = false;
+  for (int second = 0; second < 40 && !last; ++second) {
+    for (const auto& one : step()) {
+      when.push_back(second);
+      last = ended(one, "failed");
+    }
+  }
+  EXPECT_EQ(when, (std::vector{0, 1, 3, 7, 15}));
+  EXPECT_TRUE(last);
+}
+
+TEST_F(ActingTest, NothingBeginsAnewWhileAStopGoesOnNotEvenForTheNextAgent) {
+  const auto stop = [&] { rule("memory.usage > 50MiB", "{stop: {grace: 1m}}", "      cooldown: 1s\n"); };
+  container("a", 100);
+  stop();
+  const auto begun = step();
+  ASSERT_EQ(begun.size(), 1U);
+  report(begun[0], "done");
+  EXPECT_TRUE(step(10s).empty());
+  const std::string saved = engine_.save();
+  engine_ = Engine(EngineOptions{});
+  stop();
+  ASSERT_TRUE(engine_.restore(saved));
+  EXPECT_TRUE(step(10s).empty());
 }
 
 TEST_F(ActingTest, AWriteThatFailsIsGivenUpAndTakenUpWhenSomethingChanges) {

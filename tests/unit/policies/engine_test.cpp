@@ -298,6 +298,9 @@ TEST_F(EngineTest, OtherRuntimesOnlyWhereNamedAndUntouchablesNever) {
   ref_.cgroup = "/plimsoll/.shims/x";
   ref_.id.inode = 8;
   EXPECT_TRUE(step().empty());
+  ref_.cgroup = "/plimsoll";
+  ref_.id.inode = 9;
+  EXPECT_TRUE(step().empty()) << "it holds an untouchable one";
 }
 
 TEST_F(EngineTest, AnUnknownSignalNeitherFiresNorClears) {

@@ -205,6 +205,14 @@ TEST_F(WatcherTest, ALimitWrittenByAnyoneIsSeen) {
   EXPECT_EQ(watcher_->snapshot()->containers[0].sample.limits.memory_max->value(), Bytes{8192});
 }
 
+TEST_F(WatcherTest, ALimitJustWrittenIsSeenBeforeInotifyTellsOfIt) {
+  open();
+  const auto id = watcher_->take()->containers[0].ref->id;
+  cgroups_.put(kWeb + "/memory.max", "8192\n");
+  ASSERT_TRUE(watcher_->refresh(id));
+  EXPECT_EQ(watcher_->snapshot()->containers[0].sample.limits.memory_max->value(), Bytes{8192});
+}
+
 TEST_F(WatcherTest, IdentityThatComesLateIsWaitedForButNotForEver) {
   ours_.known = false;
   open();
