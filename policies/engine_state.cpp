@@ -34,11 +34,9 @@ json Engine::State::save_rules(const Tracked& tracked) {
     for (const auto& [id, value] : run.overlay) overlay[std::string(fields()[id].name)] = value;
     json tries = json::array();
     for (const auto& [step, tried] : run.tries) {
-      if (!tried.next && !tried.begun) continue;
-      tries.push_back({{"step", step},
-                       {"times", tried.times},
-                       {"next", tried.next ? tried.next->since_boot.count() : -1},
-                       {"begun", tried.begun}});
+      // One that has begun is not kept: nobody would tell of an end that came while no agent ran.
+      if (tried.next)
+        tries.push_back({{"step", step}, {"times", tried.times}, {"next", tried.next->since_boot.count()}});
     }
     rules.push_back({{"policy", key.policy},
                      {"rule", key.rule},
@@ -146,11 +144,8 @@ void Engine::State::restore_rules(const json& saved_rules, const Known& known, T
     // What earlier versions did not save is not asked for with at().
     run.given_up = saved.value("given_up", 0U);
     for (const json& tried : saved.value("tries", json::array())) {
-      RuleRun::Tried& known_try = run.tries[tried.at("step").get<std::size_t>()];
-      known_try.times = tried.at("times");
-      known_try.begun = tried.value("begun", false);
-      if (const auto at = tried.at("next").get<std::int64_t>(); at >= 0)
-        known_try.next = BootTime{Nanoseconds(at)};
+      run.tries[tried.at("step").get<std::size_t>()] = {
+          .times = tried.at("times"), .next = BootTime{Nanoseconds(tried.at("next").get<std::int64_t>())}};
     }
     for (const auto& [name, value] : saved.at("overlay").items()) {
       if (const auto id = find_field(name)) run.overlay[*id] = value;
