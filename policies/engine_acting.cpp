@@ -64,7 +64,8 @@ void Engine::act(Turn& turn, const Policy& policy, const Rule& rule, RuleRun& ru
     made.action = end->restart ? model::Action(model::Restart{end->grace}) : model::Stop{end->grace};
   } else if (const auto* less = std::get_if<ReclaimStep>(&step)) {
     const Reading amount = less->amount.evaluate(turn.view);
-    const double bytes = amount.known() ? std::max(amount.value, 0.0) : 0.0;
+    constexpr double kMost = 9e18;  // more than there is, and a number still
+    const double bytes = amount.known() ? std::clamp(amount.value, 0.0, kMost) : 0.0;
     made.action = model::ReclaimMemory{Bytes{static_cast<std::uint64_t>(bytes)}};
     if (!amount.known()) made.refusal = why_unknown(amount.unknown, amount.signal);
   }
