@@ -67,22 +67,26 @@ struct Programs {
   fs::path ours, peers, source;
 };
 
+struct Command {
+  std::vector<std::string> words;
+  fs::path ready = {};  // what is there as soon as it serves
+};
+using Commands = std::vector<Command>;
+
 struct Guard {
   const char *name, *settings;
   // Writes its configuration below `folder`; what is to be run, in this order. `line`: how much of the host's
   // memory is left where a hog is over it.
-  std::vector<std::vector<std::string>> (*commands)(const Programs& at, const fs::path& folder,
-                                                    std::size_t line);
+  Commands (*commands)(const Programs& at, const fs::path& folder, std::size_t line);
   int line = 10;        // percent of the host's memory: with less available than that it is to act
   Nanoseconds rest{0};  // what it takes after one kill before it may end the next
 };
 
-using Commands = std::vector<std::vector<std::string>>;
-
 inline Commands plimsoll(const Programs& at, const fs::path& folder, const std::string& policy) {
   put(folder / "policies/guard.yaml", policy);
-  return {{at.ours / "plimsoll", "agent", "--policies", folder / "policies", "--state", folder / "state",
-           "--run", folder / "run", "--listen", "127.0.0.1:9899"}};
+  return {{{at.ours / "plimsoll", "agent", "--policies", folder / "policies", "--state", folder / "state",
+            "--run", folder / "run", "--listen", "127.0.0.1:9899"},
+           folder / "run/plimsoll.sock"}};
 }
 inline Commands plimsoll_shipped(const Programs& at, const fs::path& folder, std::size_t) {
   std::string policy = text_of(at.source / "policies/library/guard-the-host.yaml");
@@ -97,16 +101,16 @@ inline Commands plimsoll_fastest(const Programs& at, const fs::path& folder, std
                   "signal: KILL, grace: 0s}\n      cooldown: 1s\n");
 }
 inline Commands earlyoom_default(const Programs& at, const fs::path&, std::size_t) {
-  return {{at.peers / "earlyoom/usr/bin/earlyoom", "-r", "3600"}};  // /etc/default/earlyoom
+  return {{{at.peers / "earlyoom/usr/bin/earlyoom", "-r", "3600"}}};  // /etc/default/earlyoom
 }
 inline Commands earlyoom_fastest(const Programs& at, const fs::path&, std::size_t) {
-  return {{at.peers / "earlyoom/usr/bin/earlyoom", "-r", "0", "-p", "-m", "10,9"}};
+  return {{{at.peers / "earlyoom/usr/bin/earlyoom", "-r", "0", "-p", "-m", "10,9"}}};
 }
 
 inline Commands oomd(const Programs& at, const fs::path& folder, const std::string& config) {
   put(folder / "oomd.json", config);
-  return {{at.peers / "oomd/usr/bin/oomd", "--interval", "1", "--config", folder / "oomd.json",
-           "--runtime-dir", folder / "run"}};
+  return {{{at.peers / "oomd/usr/bin/oomd", "--interval", "1", "--config", folder / "oomd.json",
+            "--runtime-dir", folder / "run"}}};
 }
 // Debian's own, for this cgroup instead of those of systemd.
 inline Commands oomd_default(const Programs& at, const fs::path& folder, std::size_t) {
@@ -124,25 +128,24 @@ inline Commands oomd_fastest(const Programs& at, const fs::path& folder, std::si
   return oomd(at, folder,
               R"({"rulesets": [{"name": "fastest", "post_action_delay": "1", "prekill_hook_timeout": "0",
   "detectors": [["over the line", {"name": "memory_above", "args": {"cgroup": "docker", "threshold_anon": ")" +
-                  std::to_string(most) + R"(M", "duration": "0"}}],
-    ["pressure", {"name": "pressure_above", "args": {"cgroup": "docker", "resource": "memory", "threshold": "5", "duration": "1"}}]],
+                  std::to_string(most) + R"(M", "duration": "0"}}]],
   "actions": [{"name": "kill_by_memory_size_or_growth", "args": {"cgroup": "docker/*"}}]}]})");
 }
 
 // It needs a system bus of D-Bus, and systemd as PID 1 to name the cgroups: here another does.
 inline Commands systemd_oomd(const Programs& at, const char* limit, const std::string& duration) {
   fs::create_directories("/run/dbus");
-  fs::remove("/run/dbus/pid");
-  fs::remove("/run/systemd/io.system.ManagedOOM");
   fs::create_directories("/run/systemd/oom");
   std::string bus = text_of(at.peers / "systemd-oomd/usr/share/dbus-1/system.d/org.freedesktop.oom1.conf");
   replace(bus, "\"systemd-oom\"", "\"root\"");  // there is no such user here
   put("/etc/dbus-1/system.d/org.freedesktop.oom1.conf", bus);
   put("/run/systemd/oomd.conf.d/10-bench.conf", "[OOM]\nDefaultMemoryPressureDurationSec=" + duration + "\n");
-  return {
-      {"/usr/bin/dbus-daemon", "--system", "--nofork", "--nopidfile"},
-      {at.source / "tests/bench/peers/managed_oom", "/run/systemd/io.system.ManagedOOM", "/docker", limit},
-      {at.peers / "systemd-oomd/lib/systemd/systemd-oomd"}};
+  const fs::path bus_socket = "/run/dbus/system_bus_socket", systemd = "/run/systemd/io.system.ManagedOOM";
+  fs::remove(bus_socket);
+  fs::remove(systemd);
+  return {{{"/usr/bin/dbus-daemon", "--system", "--nofork", "--nopidfile"}, bus_socket},
+          {{at.source / "tests/bench/peers/managed_oom", systemd, "/docker", limit}, systemd},
+          {{at.peers / "systemd-oomd/lib/systemd/systemd-oomd"}}};
 }
 inline Commands systemd_oomd_default(const Programs& at, const fs::path&, std::size_t) {
   return systemd_oomd(at, "", "20s");  // what Debian's package sets
