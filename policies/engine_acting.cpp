@@ -217,16 +217,14 @@ bool Engine::report_later(const model::DecisionRecord& record, BootTime now) {
   if (run == nullptr) return false;
   const bool done = record.outcome != to_string(model::Outcome::kFailed);
   // Which of the ladder's steps it was: the last of its kind that was taken.
-  for (const Policy& policy : set_->policies) {
-    if (policy.name != record.policy) continue;
-    for (const Rule& rule : policy.rules) {
-      if (rule.name != record.rule) continue;
-      for (std::size_t step = std::min(run->step, rule.then.size()); step-- > 0;) {
-        const auto* end = std::get_if<EndStep>(&rule.then[step]);
-        if (end == nullptr || (end->restart ? "restart" : "stop") != record.action) continue;
-        return report_step(*run, step, done, now);
-      }
-    }
+  const auto policy = std::ranges::find(set_->policies, record.policy, &Policy::name);
+  if (policy == set_->policies.end()) return false;
+  const auto rule = std::ranges::find(policy->rules, record.rule, &Rule::name);
+  if (rule == policy->rules.end()) return false;
+  for (std::size_t step = std::min(run->step, rule->then.size()); step-- > 0;) {
+    const auto* end = std::get_if<EndStep>(&rule->then[step]);
+    if (end != nullptr && (end->restart ? "restart" : "stop") == record.action)
+      return report_step(*run, step, done, now);
   }
   return false;
 }

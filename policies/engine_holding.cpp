@@ -145,13 +145,13 @@ void Engine::hold(Turn& turn, const FieldKey& key, const Wishes& wanted) {
     held.problem.clear();
     return;
   }
-  if (held.yielded) return;
+  if (held.yielded || held.in_flight) return;
   const bool drifted = !held.accepted.empty();
-  std::string refusal = held.in_flight ? "" : refusal_of(turn, key, wanted);
   // What a safety rule forbids is told once, and done as soon as it no longer does.
+  if (!held.refused && !may_try(turn, held, now)) return;
+  std::string refusal = refusal_of(turn, key, wanted);
   if (held.refused && !refusal.empty()) return void(held.problem = std::move(refusal));
-  if (std::exchange(held.refused, false)) held.next_try.reset();
-  if (!may_try(turn, held, now)) return;
+  held.refused = false;
   if (drifted && !want.audit && yields(turn, held, want.drift))
     refusal = "somebody else writes it again and again: left to them, as drift says";
   Decision made = decision(turn, want.policy, drifted ? "limits" : want.rule, want.audit);
