@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "agent/base/template_text.h"
 #include "policies/engine_turn.h"
 
 namespace plimsoll::policies {
@@ -186,31 +187,15 @@ void Engine::set_step(Turn& turn, const Policy& policy, const Rule& rule, RuleRu
 }
 
 std::string Engine::filled(const Turn& turn, const std::string& text) const {
-  std::string out;
-  for (std::size_t at = 0; at < text.size();) {
-    const auto open = text.find("{{", at);
-    const auto close = open == std::string::npos ? open : text.find("}}", open);
-    out += text.substr(
-        at, open == std::string::npos || close == std::string::npos ? std::string::npos : open - at);
-    if (open == std::string::npos || close == std::string::npos) break;
-    std::string name = text.substr(open + 2, close - open - 2);
-    std::erase(name, ' ');
+  return fill_template(text, [&](const std::string& name) {
+    if (name == "container.name") return turn.ref->name;
+    if (name == "container.id") return turn.ref->container_id;
+    if (name == "container.image") return turn.ref->image;
     const auto signal = find_signal(name);
-    if (name == "container.name") {
-      out += turn.ref->name;
-    } else if (name == "container.id") {
-      out += turn.ref->container_id;
-    } else if (name == "container.image") {
-      out += turn.ref->image;
-    } else if (signal) {
-      const Reading reading = turn.view.value(*signal);
-      out += reading.known() ? format_quantity(reading.value, signals()[*signal].unit) : "unknown";
-    } else {
-      out += "{{" + name + "}}";
-    }
-    at = close + 2;
-  }
-  return out;
+    if (!signal) return "{{" + name + "}}";
+    const Reading reading = turn.view.value(*signal);
+    return reading.known() ? format_quantity(reading.value, signals()[*signal].unit) : "unknown";
+  });
 }
 
 }  // namespace plimsoll::policies

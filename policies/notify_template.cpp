@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "agent/base/template_text.h"
 #include "policies/spelling.h"
 
 namespace plimsoll::policies {
@@ -30,17 +31,10 @@ void check_variable(std::string_view name, Place place, const ParseContext& cont
 std::span<const std::string_view> container_variables() { return kVariables; }
 
 void check_template(const YamlNode& node, const ParseContext& context) {
-  const std::string& text = node.text;
-  for (std::size_t open = text.find("{{"); open != std::string::npos; open = text.find("{{", open)) {
-    const Place place = place_in_scalar(context.source, node, open);
-    const auto close = text.find("}}", open);
-    if (close == std::string::npos) {
-      return context.out.error(place, "notify: '{{' is never closed, expected '}}' behind it");
-    }
-    std::string name = text.substr(open + 2, close - open - 2);
-    std::erase(name, ' ');
-    check_variable(name, place, context);
-    open = close + 2;
+  for (const TemplateVariable& one : variables_of(node.text)) {
+    const Place place = place_in_scalar(context.source, node, one.at);
+    if (!one.closed) return context.out.error(place, "notify: '{{' is never closed, expected '}}' behind it");
+    check_variable(one.name, place, context);
   }
 }
 

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/base/json_text.h"
+#include "agent/base/template_text.h"
 #include "policies/map_reader.h"
 #include "policies/notify_template.h"
 #include "policies/spelling.h"
@@ -93,26 +94,19 @@ std::string problem_of_label(const std::string& key, const std::string& value) {
 
 // Filled in with something, a body that calls itself JSON must be JSON.
 void check_body(const YamlNode& node, const model::Webhook& webhook, const ParseContext& context) {
-  const std::string& text = webhook.body;
-  std::string filled;
-  std::size_t at = 0;
-  for (std::size_t open = text.find("{{"); open != std::string::npos; open = text.find("{{", at)) {
-    const Place place = place_in_scalar(context.source, node, open);
-    const auto close = text.find("}}", open);
-    if (close == std::string::npos)
+  for (const TemplateVariable& one : variables_of(webhook.body)) {
+    const Place place = place_in_scalar(context.source, node, one.at);
+    if (!one.closed)
       return context.out.error(place, "webhook.body: '{{' is never closed, expected '}}' behind it");
-    std::string name = text.substr(open + 2, close - open - 2);
-    std::erase(name, ' ');
-    if (std::ranges::find(model::kBodyVariables, name) == model::kBodyVariables.end()) {
-      return context.out.error(place, "webhook.body: " + policies::quoted("{{" + name + "}}") +
-                                          " is no variable" + did_you_mean(name, model::kBodyVariables) +
+    if (std::ranges::find(model::kBodyVariables, one.name) == model::kBodyVariables.end()) {
+      return context.out.error(place, "webhook.body: " + policies::quoted("{{" + one.name + "}}") +
+                                          " is no variable" + did_you_mean(one.name, model::kBodyVariables) +
                                           ", expected " + one_of(model::kBodyVariables));
     }
-    // Only a number may stand outside a string; a name that somebody chose must not.
-    filled += text.substr(at, open - at) + (name == "decision" ? "1" : "x");
-    at = close + 2;
   }
-  filled += text.substr(at);
+  // Only a number may stand outside a string; a name that somebody chose must not.
+  const std::string filled = fill_template(
+      webhook.body, [](const std::string& name) { return std::string(name == "decision" ? "1" : "x"); });
   if (model::sends_json(webhook) && !nlohmann::json::accept(filled)) {
     context.out.error(node.place,
                       "webhook.body: not JSON once it is filled in, expected such as "

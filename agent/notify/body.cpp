@@ -7,6 +7,7 @@
 
 #include "agent/base/json_text.h"
 #include "agent/base/rfc3339.h"
+#include "agent/base/template_text.h"
 #include "agent/base/version.h"
 
 namespace plimsoll::notify {
@@ -58,20 +59,12 @@ std::string value_of(std::string_view name, const Notification& one, const std::
 // The loader has seen to it that each variable is known and closed. In JSON a value stands inside a string.
 std::string filled(const model::Webhook& webhook, const Notification& one, const std::string& host) {
   const bool json = model::sends_json(webhook);
-  std::string out;
-  std::string_view rest = webhook.body;
-  for (auto open = rest.find("{{"); open != std::string_view::npos; open = rest.find("{{")) {
-    const auto close = rest.find("}}", open);
-    if (close == std::string_view::npos) break;
-    out += rest.substr(0, open);
-    std::string name(rest.substr(open + 2, close - open - 2));
-    std::erase(name, ' ');
+  return fill_template(webhook.body, [&](const std::string& name) {
     const std::string value = value_of(name, one, host);
-    const std::string text = json ? json_text(ordered_json(value)) : value;
-    out += json ? text.substr(1, text.size() - 2) : text;
-    rest.remove_prefix(close + 2);
-  }
-  return out += rest;
+    if (!json) return value;
+    const std::string text = json_text(ordered_json(value));
+    return text.substr(1, text.size() - 2);
+  });
 }
 
 // Alertmanager takes for names what Prometheus does: "memory.usage" becomes memory_usage.
