@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "policies/render.h"
+#include "policies/spelling.h"
 
 namespace plimsoll::policies {
 namespace {
@@ -130,12 +131,7 @@ std::string condition_text(const std::string& word, const ConditionState& state,
 }
 
 // "a, b and c"
-std::string listed(const std::vector<std::string>& names) {
-  std::string out;
-  for (std::size_t i = 0; i < names.size(); ++i)
-    out += (i == 0 ? "" : i + 1 == names.size() ? " and " : ", ") + names[i];
-  return out;
-}
+std::string listed(const std::vector<std::string>& names) { return joined(names, " and "); }
 
 std::string rule_text(const RuleState& rule) {
   std::string out =

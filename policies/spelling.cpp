@@ -47,14 +47,7 @@ std::string did_you_mean(std::string_view word, std::span<const std::string_view
   return near.empty() || near == word ? "" : " (did you mean '" + std::string(near) + "'?)";
 }
 
-std::string one_of(std::span<const std::string_view> words) {
-  std::string out;
-  for (std::size_t i = 0; i < words.size(); ++i) {
-    if (i > 0) out += i + 1 == words.size() ? " or " : ", ";
-    out += words[i];
-  }
-  return out;
-}
+std::string one_of(std::span<const std::string_view> words) { return joined(words, " or "); }
 
 std::string quoted(std::string_view text) {
   constexpr std::size_t kShown = 60;

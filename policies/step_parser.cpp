@@ -43,10 +43,7 @@ std::string host_actions() {
   for (const Action& action : actions()) {
     if (action.host && action.key.name != "wait") names.push_back(action.key.name);
   }
-  std::string out;
-  for (std::size_t i = 0; i < names.size(); ++i)
-    out += std::string(i == 0 ? "" : i + 1 == names.size() ? " and " : ", ") + std::string(names[i]);
-  return out;
+  return joined(names, " and ");
 }
 
 std::optional<Step> parse_set_value(FieldId id, const YamlNode& node, const ParseContext& context) {
